@@ -1,0 +1,94 @@
+#pragma once
+#include "netlink/message.h"
+#include "netlink/socket.h"
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace routelet::netlink {
+
+// An Ethernet address. Prints and parses as "0a:58:0a:f4:01:02".
+struct MacAddress {
+    std::array<std::uint8_t, 6> bytes{};
+
+    static Result<MacAddress> parse(std::string_view text);
+    std::string to_string() const;
+
+    friend auto operator<=>(const MacAddress&, const MacAddress&) = default;
+    friend std::ostream& operator<<(std::ostream& out, const MacAddress& mac)
+    {
+        return out << mac.to_string();
+    }
+};
+
+// A network interface (ip-link(8)).
+struct Link {
+    IfIndex index{};
+    std::string name;
+    std::string kind; // IFLA_INFO_KIND: "bridge", "veth"; empty for hardware
+    std::string alias;
+    std::optional<MacAddress> mac;
+    std::uint32_t mtu = 0;       // bytes
+    unsigned flags = 0;          // IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP (linux/if.h)
+    IfIndex master{};            // the bridge that it is a port of
+    IfIndex peer{};              // IFLA_LINK: a veth's other end, an index in its own namespace
+    std::optional<bool> hairpin; // bridge ports only (IFLA_BRPORT_MODE)
+
+    bool is_up() const noexcept;
+    bool has_carrier() const noexcept; // IFF_LOWER_UP
+    bool is_loopback() const noexcept;
+
+    friend bool operator==(const Link&, const Link&) = default;
+};
+
+// Parses the payload of RTM_NEWLINK or RTM_DELLINK. Fails with bad_message.
+Result<Link> parse_link(std::span<const std::uint8_t> payload);
+
+Result<std::vector<Link>> list_links(Socket& socket);
+// By name, or by index; empty when there is none. One request, never a dump.
+Result<std::optional<Link>> find_link(Socket& socket, std::string_view name);
+Result<std::optional<Link>> find_link(Socket& socket, IfIndex index);
+
+// A bridge, up, with its address fixed so that it does not follow its ports. EEXIST when the name is taken.
+struct NewBridge {
+    std::string name;
+    MacAddress mac;
+    std::uint32_t mtu = 0; // bytes; 0: the kernel's default
+};
+Request make_bridge(const NewBridge& bridge);
+
+// A veth pair in one request: `host_name` here as a port of `bridge`, `pod_name` already inside the pod's
+// namespace. Both ends are down: IFF_UP on the peer fails with ENOTCONN (measured on 6.18).
+struct NewVeth {
+    std::string host_name;
+    MacAddress host_mac;
+    std::string pod_name;
+    MacAddress pod_mac;
+    int pod_netns_fd = -1;
+    IfIndex bridge{};      // 0: none
+    std::uint32_t mtu = 0; // bytes; 0: the kernel's default
+};
+Request make_veth(const NewVeth& veth);
+
+// Sets a bridge port up, with an alias that says whose it is, and hairpin mode, in one request.
+struct PortSettings {
+    IfIndex port{};
+    std::string alias; // IFLA_IFALIAS, at most 255 bytes
+    bool hairpin = true;
+};
+Request set_port_up(const PortSettings& settings);
+
+Request set_link_up(IfIndex link);
+// Deletes by name or by index; ENODEV when there is none.
+Request delete_link(std::string_view name);
+Request delete_link(IfIndex link);
+// net.ipv4.conf.<link>.forwarding = 1, which needs CAP_NET_ADMIN only, where /proc/sys is read-only
+// (IFLA_AF_SPEC, AF_INET, IFLA_INET_CONF).
+Request enable_ipv4_forwarding(IfIndex link);
+
+} // namespace routelet::netlink

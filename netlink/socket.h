@@ -1,0 +1,50 @@
+#pragma once
+#include "netlink/message.h"
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+struct mnl_socket;
+
+namespace routelet::netlink {
+
+// A NETLINK_ROUTE socket (rtnetlink(7)) of the network namespace that the calling thread was in at open().
+// Not thread-safe: one socket, one thread. Calls block for as long as the kernel works, which is microseconds
+// per request: the kernel executes rtnetlink requests inside sendmsg(). Errors carry the kernel's errno and
+// its extended-ack text when it sent one. Only messages from the kernel itself (nl_pid 0) are believed.
+class Socket {
+public:
+    static Result<Socket> open();
+
+    // Sends one request and waits for the kernel's acknowledgement.
+    Result<> execute(const Request& request);
+
+    // Sends many, several hundred at a time, and returns a result for each, in order. All are attempted:
+    // the kernel goes on after one that fails. An answer that got lost is reported as timed_out; the change
+    // may have been made all the same, so read back before believing it was not.
+    std::vector<Result<>> execute_all(std::span<const Request> requests);
+
+    // Sends one request (without NLM_F_DUMP) and hands the one object it answers with to `take`.
+    Result<> get(const Request& request, const std::function<void(const Message&)>& take);
+
+    // Asks for a dump and hands every message to `take`. A dump that the kernel says was interrupted
+    // (NLM_F_DUMP_INTR) is asked again, a bounded number of times, after `restart`: what `take` collected
+    // until then is to be forgotten. Fails with `interrupted` when it never came through in one piece.
+    // A dump is not a snapshot: a route that is missing from it may exist (IPv6, under churn).
+    Result<> dump(const Request& request, const std::function<void()>& restart,
+                  const std::function<void(const Message&)>& take);
+
+private:
+    struct Close {
+        void operator()(mnl_socket* socket) const noexcept;
+    };
+    explicit Socket(mnl_socket* socket) : socket_(socket) {}
+
+    std::unique_ptr<mnl_socket, Close> socket_;
+    std::uint32_t sequence_ = 0; // 0 marks kernel events, so requests count from 1
+    std::vector<std::uint8_t> buffer_;
+};
+
+} // namespace routelet::netlink
