@@ -1,6 +1,8 @@
 #include "controller/plan.h"
 #include "test/support/catch.h"
 
+#include <set>
+
 using namespace routelet;
 using namespace routelet::controller;
 using namespace routelet::test;
