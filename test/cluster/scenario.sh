@@ -33,11 +33,18 @@ leave_node() { admin delete node "$1" >/dev/null && unset "members[$1]"; }
 
 apply_manifests() { admin apply -k "$repository/manifests/base" >/dev/null; }
 
-# nobody_changed_routes_but_to NODE RECORDING...: none of them holds a change of another node's routes.
-nobody_changed_routes_but_to()
+# only_routes_to_changed NODE RECORDING...: each of them holds the route to that node's pods, and no change of another's.
+only_routes_to_changed()
 {
-    ! grep --extended-regexp '10\.244\.|fd00:10:244:' "${@:2}" | grep --fixed-strings --invert-match \
-        -e "10.244.$((10#${1#node})).0/24 " -e "fd00:10:244:$((10#${1#node}))::/64 " >"$work/why"
+    local recording to="10.244.$((10#${1#node})).0/24 " to6="fd00:10:244:$((10#${1#node}))::/64 "
+    for recording in "${@:2}"; do
+        grep --quiet --fixed-strings "$to" "$recording" || {
+            printf 'nothing about %s in %s\n' "$to" "$recording" >"$work/why"
+            return 1
+        }
+    done
+    ! grep --extended-regexp '10\.244\.|fd00:10:244:' "${@:2}" |
+        grep --fixed-strings --invert-match -e "$to" -e "$to6" >"$work/why"
 }
 
 # --- a control plane and three nodes
@@ -107,7 +114,7 @@ must join_node node05 15 # its host is not needed: it is its neighbours' routes 
 check "a change after the API server's restart is followed" within 40 has_routes node01 node02 node04
 stop_recording
 check "no other route was touched from its end to now" \
-    nobody_changed_routes_but_to node05 "$work"/node0{1,2,4}.routes
+    only_routes_to_changed node05 "$work"/node0{1,2,4}.routes
 
 # --- an agent whose service account has no rights
 
