@@ -38,8 +38,9 @@ std::uint64_t stable_hash(std::string_view text) noexcept
 
 MacAddress mac_of(std::uint8_t second, std::uint32_t last_four) noexcept
 {
-    return {{0x0a, second, static_cast<std::uint8_t>(last_four >> 24U), static_cast<std::uint8_t>(last_four >> 16U),
-             static_cast<std::uint8_t>(last_four >> 8U), static_cast<std::uint8_t>(last_four)}};
+    return {{0x0a, second, static_cast<std::uint8_t>(last_four >> 24U),
+             static_cast<std::uint8_t>(last_four >> 16U), static_cast<std::uint8_t>(last_four >> 8U),
+             static_cast<std::uint8_t>(last_four)}};
 }
 
 MacAddress host_mac(const AttachmentId& id) noexcept
@@ -127,9 +128,10 @@ Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& n
                                                              .bridge = bridge.index,
                                                              .mtu = network.mtu}));
     if (!made && is_errno(made.error(), EXFULL))
-        return failure(ErrorCode::bridge_full, "bridge " + bridge.name +
-                                                   " has no port left (a Linux bridge has 1023); run fewer pods "
-                                                   "on this node");
+        return failure(ErrorCode::bridge_full,
+                       "bridge " + bridge.name +
+                           " has no port left (a Linux bridge has 1023); run fewer pods "
+                           "on this node");
     if (!made)
         return made.error();
 
@@ -158,7 +160,8 @@ Result<> configure_pod(Sides& sides, IfIndex link, const PodNetwork& network,
 {
     std::vector<Request> requests;
     for (const PodAddress& pod : addresses)
-        requests.push_back(netlink::add_address({.link = link, .address = pod.address, .length = pod.length}));
+        requests.push_back(
+            netlink::add_address({.link = link, .address = pod.address, .length = pod.length}));
     requests.push_back(netlink::set_link_up(link));
     for (const ResultRoute& route : network.routes)
         requests.push_back(netlink::create_route({.destination = route.destination,
@@ -169,17 +172,16 @@ Result<> configure_pod(Sides& sides, IfIndex link, const PodNetwork& network,
 }
 
 // Last, in one message: up and alias together say that everything before was done.
-Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& network, const Attached& attached,
-                       const std::vector<PodAddress>& addresses)
+Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& network,
+                       const Attached& attached, const std::vector<PodAddress>& addresses)
 {
     std::vector<Request> requests;
     for (const PodAddress& pod : addresses)
         requests.push_back(netlink::set_neighbor(attached.bridge.index, pod.address, attached.pod_mac));
     if (auto written = execute_all(sides.host, requests); !written)
         return written;
-    return sides.host.execute(netlink::set_port_up({.port = attached.host.index,
-                                                    .alias = host_interface_alias(id),
-                                                    .hairpin = network.hairpin}));
+    return sides.host.execute(netlink::set_port_up(
+        {.port = attached.host.index, .alias = host_interface_alias(id), .hairpin = network.hairpin}));
 }
 
 // One that carries our alias, or none yet: its ADD was killed.
@@ -199,10 +201,11 @@ Result<Sides> Sides::open(const std::string& netns)
     if (!pod_netns)
         return failure(ErrorCode::invalid_netns, "CNI_NETNS: " + pod_netns.error().text());
     if (pod_netns->is_same_as(*host_netns))
-        return failure(ErrorCode::invalid_netns,
-                       "CNI_NETNS " + netns +
-                           " is the network namespace that the plugin itself runs in; a pod needs one of its own "
-                           "(a pod with hostNetwork needs no plugin)");
+        return failure(
+            ErrorCode::invalid_netns,
+            "CNI_NETNS " + netns +
+                " is the network namespace that the plugin itself runs in; a pod needs one of its own "
+                "(a pod with hostNetwork needs no plugin)");
 
     Result<Socket> host = Socket::open();
     if (!host)
@@ -219,8 +222,8 @@ Result<Sides> Sides::open(const std::string& netns)
 
 std::string host_interface_name(const AttachmentId& id)
 {
-    // 44 bits, all that fits: with 1000 pods on each of a million nodes some three clash. Eight digits would
-    // have one node in nine thousand refuse a pod.
+    // 44 bits, all that fits: among 1000 pods of a node two clash on one node in 35 million. With eight
+    // digits it would be one in 8600.
     constexpr std::string_view digits = "0123456789abcdef";
     std::uint64_t hash = stable_hash(host_interface_alias(id));
     std::string name = "veth";

@@ -25,19 +25,19 @@ struct Sides {
     static Result<Sides> open(const std::string& netns);
 };
 
-// The host's end of an attachment: the same name for the same attachment, so that nothing has to be remembered
-// to delete it.
+// The host's end of an attachment: the same name for the same attachment, so that nothing has to be
+// remembered to delete it.
 std::string host_interface_name(const AttachmentId& id); // "veth0123456789a"
 // Its alias; set by the last step of attach(), so whoever carries it, and is up, is complete.
 std::string host_interface_alias(const AttachmentId& id); // "<container>/<interface>"
 
-// 0a:58 and the IPv4 address, as other bridge plugins make it: who gets the address next has the same MAC, and
-// no neighbour's memory is wrong. Without IPv4 the address's hash takes its place.
+// 0a:58 and the IPv4 address, as other bridge plugins make it: who gets the address next has the same MAC,
+// and no neighbour's memory is wrong. Without IPv4 the address's hash takes its place.
 netlink::MacAddress mac_for(const std::vector<IpAddress>& addresses);
 
-// The bridge of the node, made when there is none: up, with the gateways' addresses, forwarding. Anybody may do
-// the same at the same time. What others configured on it stays. Fails with invalid_config when the name is that
-// of another kind of interface.
+// The bridge of the node, made when there is none: up, with the gateways' addresses, forwarding. Anybody may
+// do the same at the same time. What others configured on it stays. Fails with invalid_config when the name
+// is that of another kind of interface.
 Result<netlink::Link> ensure_bridge(netlink::Socket& host, const PodNetwork& network);
 
 // Makes way for attach(): removes what a killed ADD of the same attachment left. Fails with already_attached
@@ -50,16 +50,16 @@ struct Attached {
     netlink::Link host;
     netlink::MacAddress pod_mac;
 };
-// Makes the pod's interface and its host end, with addresses and routes, and sets both up. A failure may leave
-// parts: detach() removes them.
+// Makes the pod's interface and its host end, with addresses and routes, and sets both up. A failure may
+// leave parts: detach() removes them.
 Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                         const netlink::Link& bridge, const std::vector<PodAddress>& addresses);
 
 // Deletes the attachment's host end, and the pod's end with it. False when there was none of ours.
 Result<bool> detach(netlink::Socket& host, const AttachmentId& id);
 
-// Deletes the pod's interface from inside, for one whose host end has another name than ours. Whatever is wrong
-// with the namespace means that the interface is gone with it.
+// Deletes the pod's interface from inside, for one whose host end has another name than ours. Whatever is
+// wrong with the namespace means that the interface is gone with it.
 Result<> delete_pod_interface(const std::string& netns, const AttachmentId& id);
 
 } // namespace routelet::cni

@@ -5,8 +5,8 @@
 
 namespace routelet::cni {
 
-// The few settings of /proc/sys/net that netlink has no message for, in the network namespace that the calling
-// thread is in. A value that is right already is not written: /proc/sys may be read-only.
+// The few settings of /proc/sys/net that netlink has no message for, in the network namespace that the
+// calling thread is in. A value that is right already is not written: /proc/sys may be read-only.
 
 // The node routes IPv6. An interface that learns its default route from router advertisements goes on doing
 // so: forwarding would end that, unless accept_ra is 2 (Linux Documentation/networking/ip-sysctl.rst).
