@@ -1,0 +1,27 @@
+# Shell functions that the scripts share. Sourced, never run: . "$(dirname "$0")/lib.sh"
+#
+# Always holds afterwards: `repository` is the top of the source tree, as an absolute path.
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+# say TEXT: one line about what the script does, led by the script's own name.
+say() { printf '%s: %s\n' "$(basename "$0")" "$*"; }
+
+# fail TEXT: what is wrong and what to do about it, on stderr; ends the script with status 1.
+fail()
+{
+    printf '%s: %s\n' "$(basename "$0")" "$*" >&2
+    exit 1
+}
+
+# need_root WHY: ends the script unless it runs as root.
+need_root()
+{
+    ((EUID == 0)) || fail "$1 needs root; run it again as root: sudo $0"
+}
+
+# ensure_setup: everything that building needs is installed when this returns. Quick when it already is.
+ensure_setup()
+{
+    "$repository/script/setup" --check >/dev/null 2>&1 || "$repository/script/setup"
+}
