@@ -25,3 +25,15 @@ ensure_setup()
 {
     "$repository/script/setup" --check >/dev/null 2>&1 || "$repository/script/setup"
 }
+
+# ensure_build PRESET [TARGET...]: built in $repository/build/PRESET when this returns; all of it unless targets are
+# given. Shows the builder's progress while there is something to do.
+ensure_build()
+{
+    local preset=$1
+    shift
+    ensure_setup
+    say "building ($preset)"
+    (cd "$repository" && cmake --preset "$preset" --log-level=WARNING >/dev/null &&
+        cmake --build --preset "$preset" ${1:+--target "$@"}) || fail "the build failed; what is above says where"
+}

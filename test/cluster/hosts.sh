@@ -1,31 +1,6 @@
-# Network namespaces as hosts on one LAN. Sourced by test/cluster/run.
+# The cluster's hosts, beyond what test/support/hosts.sh makes of any. Sourced by test/cluster/run.
 #
-# Set before: hosts    what the namespaces' names begin with; HOST lives in $hosts-HOST
-#             work     folder for temporary files
-# A host's interface on the LAN is lan0. Afterwards: remove_hosts, always.
-
-# The LAN is a bridge in a namespace of its own: nothing is made in the machine's.
-make_lan()
-{
-    ip netns add "$hosts-lan" && ip -n "$hosts-lan" link add lan type bridge && ip -n "$hosts-lan" link set lan up
-}
-
-# make_host HOST NUMBER: with 192.168.1.NUMBER/24 and fd00:192:168:1::NUMBER/64.
-make_host()
-{
-    ip netns add "$hosts-$1" &&
-        ip -n "$hosts-$1" link set lo up &&
-        ip -n "$hosts-lan" link add "$1" type veth peer name lan0 netns "$hosts-$1" &&
-        ip -n "$hosts-lan" link set "$1" master lan up &&
-        ip -n "$hosts-$1" link set lan0 up &&
-        give_address "$1" "$2"
-}
-
-give_address()
-{
-    ip -n "$hosts-$1" address add "192.168.1.$2/24" dev lan0 &&
-        ip -n "$hosts-$1" address add "fd00:192:168:1::$2/64" dev lan0 nodad
-}
+# Set before: hosts, and work, the folder for temporary files.
 
 # make_node_host nodeNN: a host of number 10 + NN that has, in place of pods, the first address of its pod ranges.
 make_node_host()
@@ -60,12 +35,4 @@ stop_recording()
         stop_process "$pid" 2>/dev/null
     done
     monitors=()
-}
-
-remove_hosts()
-{
-    local name
-    for name in $(ip netns list | awk -v ours="$hosts-" 'index($1, ours) == 1 { print $1 }'); do
-        ip netns del "$name"
-    done
 }

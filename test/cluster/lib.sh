@@ -125,17 +125,3 @@ token()
     admin create --raw "/api/v1/namespaces/$1/serviceaccounts/$2/token" -f - <<<"$request" |
         jq --exit-status --raw-output .status.token
 }
-
-# stop_process PID: asks it to end, and kills it after 10 seconds. Its exit status; 0 for an empty PID.
-stop_process()
-{
-    [[ -n $1 ]] || return 0
-    kill -TERM "$1" 2>/dev/null
-    local _
-    for _ in {1..100}; do
-        kill -0 "$1" 2>/dev/null || break
-        sleep 0.1
-    done
-    kill -KILL "$1" 2>/dev/null
-    wait "$1"
-}

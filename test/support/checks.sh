@@ -1,4 +1,4 @@
-# Checks that print a line each. Sourced by test/cluster/run.
+# Checks that print a line each. Sourced by test/lab and test/cluster.
 #
 # Always holds: `passed` and `failed` are the numbers of lines printed so far. A check may leave the reason of its failure
 # in $work/why.
