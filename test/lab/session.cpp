@@ -94,6 +94,7 @@ private:
     asio::awaitable<bool> send_frames(BodyStage& stage, std::vector<Frame> frames);
     asio::awaitable<bool> play(std::vector<Step> steps);
     asio::awaitable<void> write(std::string bytes);
+    asio::awaitable<void> end_body();
     asio::awaitable<void> pause(Clock::time_point until);
     asio::awaitable<void> stall();
     void notice_hangup();
@@ -169,7 +170,7 @@ asio::awaitable<bool> TlsSession::serve(Request request)
         co_return sent;
     }
 
-    const auto fault = lab_.faults.strike(kind_of(request));
+    const std::optional<Fault> fault = lab_.faults.strike(kind_of(request));
     if (fault && fault->what == Fault::What::refuse) {
         close(true);
         co_return false;
@@ -183,14 +184,16 @@ asio::awaitable<bool> TlsSession::serve(Request request)
         while (Clock::now() < until)
             co_await pause(until);
     }
-    const bool replaced = fault && fault->what == Fault::What::status;
-    Answer answered = replaced ? Answer(Reply{}) : co_await answer(request);
+    Answer answered = Reply{};
+    if (!fault || fault->what != Fault::What::status)
+        answered = co_await answer(std::move(request));
     if (auto* start = std::get_if<WatchStart>(&answered)) {
         const bool ended_well = co_await watch(std::move(*start), fault);
         co_return ended_well;
     }
-    const bool sent = co_await send(disturbed(fault, std::get<Reply>(std::move(answered))), fault);
-    if (request.method != "GET" && lab_.on_write)
+    Reply reply = disturbed(fault, std::get<Reply>(std::move(answered)));
+    const bool sent = co_await send(std::move(reply), fault);
+    if (lab_.requests[record_].method != "GET" && lab_.on_write)
         lab_.on_write(lab_.requests[record_]);
     co_return sent;
 }
@@ -218,12 +221,18 @@ asio::awaitable<bool> TlsSession::send(Reply reply, std::optional<Fault> fault)
     lab_.requests[record_].status = reply.status;
     is_chunked_ = reply.status < 400;
     BodyStage stage(std::move(fault));
-    co_await write(head_text(reply, is_chunked_));
-    bool goes_on = co_await play(stage.begin());
-    if (goes_on)
-        goes_on = co_await play(stage.pass({.what = Frame::What::event, .text = std::move(reply.body)}));
+    std::string head = head_text(reply, is_chunked_);
+    co_await write(std::move(head));
+
+    std::vector<Step> steps = stage.begin();
+    bool goes_on = co_await play(std::move(steps));
+    if (goes_on) {
+        const Frame body{.what = Frame::What::event, .text = std::move(reply.body)};
+        steps = stage.pass(body);
+        goes_on = co_await play(std::move(steps));
+    }
     if (goes_on && is_chunked_)
-        co_await write("0\r\n\r\n");
+        co_await end_body();
     co_return goes_on;
 }
 
@@ -239,9 +248,11 @@ asio::awaitable<bool> TlsSession::watch(WatchStart start, std::optional<Fault> f
     lab_.requests[record_].status = head.status;
     is_chunked_ = true;
     notice_hangup();
-    co_await write(head_text(head, true));
+    std::string head_bytes = head_text(head, true);
+    co_await write(std::move(head_bytes));
 
-    bool goes_on = co_await play(stage.begin());
+    std::vector<Step> steps = stage.begin();
+    bool goes_on = co_await play(std::move(steps));
     auto next_bookmark = bookmarks ? Clock::now() + lab_.bookmark_interval : never;
     while (goes_on && !is_closed_) {
         std::vector<Frame> frames = feed.next();
@@ -252,11 +263,12 @@ asio::awaitable<bool> TlsSession::watch(WatchStart start, std::optional<Fault> f
         }
         goes_on = co_await send_frames(stage, std::move(frames));
         if (goes_on && (feed.over() || at_end)) {
-            co_await write("0\r\n\r\n");
+            co_await end_body();
             co_return true;
         }
+        const auto next = std::min(end, next_bookmark);
         if (goes_on && !is_closed_ && feed.is_up_to_date())
-            co_await pause(std::min(end, next_bookmark));
+            co_await pause(next);
     }
     co_return false;
 }
@@ -264,8 +276,10 @@ asio::awaitable<bool> TlsSession::watch(WatchStart start, std::optional<Fault> f
 asio::awaitable<bool> TlsSession::send_frames(BodyStage& stage, std::vector<Frame> frames)
 {
     bool goes_on = true;
-    for (std::size_t i = 0; i < frames.size() && goes_on; ++i)
-        goes_on = co_await play(stage.pass(frames[i]));
+    for (std::size_t i = 0; i < frames.size() && goes_on; ++i) {
+        std::vector<Step> steps = stage.pass(frames[i]);
+        goes_on = co_await play(std::move(steps));
+    }
     co_return goes_on;
 }
 
@@ -276,31 +290,31 @@ asio::awaitable<bool> TlsSession::play(std::vector<Step> steps)
         const auto until = Clock::now() + step.pause;
         while (Clock::now() < until)
             co_await pause(until);
-        if (!step.bytes.empty())
-            co_await write(is_chunked_ ? chunk_text(step.bytes) : step.bytes);
-        switch (step.then) {
-        case Step::Then::go_on:
-            break;
-        case Step::Then::end:
-            co_await write("0\r\n\r\n");
-            co_return false;
-        case Step::Then::stall:
+        std::string bytes = is_chunked_ && !step.bytes.empty() ? chunk_text(step.bytes) : step.bytes;
+        co_await write(std::move(bytes));
+        if (step.then == Step::Then::go_on)
+            continue;
+        if (step.then == Step::Then::end)
+            co_await end_body();
+        else if (step.then == Step::Then::stall)
             co_await stall();
-            co_return false;
-        case Step::Then::reset:
-            close(true);
-            co_return false;
-        case Step::Then::close:
-            close(false);
-            co_return false;
-        }
+        else
+            close(step.then == Step::Then::reset);
+        co_return false;
     }
     co_return true;
 }
 
 asio::awaitable<void> TlsSession::write(std::string bytes)
 {
-    co_await asio::async_write(stream_, asio::buffer(bytes), asio::use_awaitable);
+    if (!bytes.empty())
+        co_await asio::async_write(stream_, asio::buffer(bytes), asio::use_awaitable);
+}
+
+asio::awaitable<void> TlsSession::end_body()
+{
+    std::string last_chunk = "0\r\n\r\n";
+    co_await write(std::move(last_chunk));
 }
 
 // Until then, or until the store changes, or the client hangs up.
