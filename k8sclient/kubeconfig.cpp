@@ -23,7 +23,7 @@ struct Kubeconfig {
     std::filesystem::path directory;
 };
 
-std::string quoted(std::string_view name)
+std::string in_quotes(std::string_view name)
 {
     return "\"" + std::string(name) + "\"";
 }
@@ -199,27 +199,27 @@ Result<ClusterConfig> read_context(const Kubeconfig& file, std::string context_n
                           "context");
     const auto context = find_entry(file.root, "contexts", "context", context_name);
     if (!context)
-        return bad_config("it has no context " + quoted(context_name));
+        return bad_config("it has no context " + in_quotes(context_name));
 
     ClusterConfig config;
-    config.origin = "context " + quoted(context_name);
+    config.origin = "context " + in_quotes(context_name);
     const std::string cluster_name = text_of(*context, "cluster");
     const auto cluster = find_entry(file.root, "clusters", "cluster", cluster_name);
     if (!cluster)
-        return bad_config(config.origin + " names the cluster " + quoted(cluster_name) +
+        return bad_config(config.origin + " names the cluster " + in_quotes(cluster_name) +
                           ", which is not in the file");
     if (auto read = read_cluster(file, *cluster, config); !read)
-        return read.error().within("cluster " + quoted(cluster_name));
+        return read.error().within("cluster " + in_quotes(cluster_name));
 
     const std::string user_name = text_of(*context, "user");
     if (user_name.empty())
         return config; // anonymous
     const auto user = find_entry(file.root, "users", "user", user_name);
     if (!user)
-        return bad_config(config.origin + " names the user " + quoted(user_name) +
+        return bad_config(config.origin + " names the user " + in_quotes(user_name) +
                           ", which is not in the file");
     if (auto read = read_user(file, *user, config); !read)
-        return read.error().within("user " + quoted(user_name));
+        return read.error().within("user " + in_quotes(user_name));
     return config;
 }
 
