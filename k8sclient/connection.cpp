@@ -106,8 +106,8 @@ asio::awaitable<Result<std::vector<tcp::endpoint>>> look_up(asio::any_io_executo
     co_return std::move(lookup->endpoints);
 }
 
-asio::awaitable<Result<beast::tcp_stream>> connect(asio::any_io_executor executor, std::string host,
-                                                   std::uint16_t port)
+asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, std::string host,
+                                             std::uint16_t port)
 {
     Result<std::vector<tcp::endpoint>> endpoints = co_await look_up(executor, host, port);
     if (!endpoints)
@@ -120,7 +120,7 @@ asio::awaitable<Result<beast::tcp_stream>> connect(asio::any_io_executor executo
         throw_if_cancelled(code);
         if (!code) {
             watch_over(stream.socket());
-            co_return stream;
+            co_return stream.release_socket();
         }
         last = code;
     }
@@ -153,8 +153,8 @@ std::optional<chrono::seconds> parse_retry_after(std::string_view text)
 } // namespace
 
 struct Connection::Impl {
-    Impl(const ClusterConfig& cluster, asio::ssl::context tls, beast::tcp_stream tcp_stream)
-        : config(cluster), context(std::move(tls)), stream(std::move(tcp_stream), context), body(read_size)
+    Impl(const ClusterConfig& cluster, asio::ssl::context tls, tcp::socket socket)
+        : config(cluster), context(std::move(tls)), stream(std::move(socket), context), body(read_size)
     {
         buffer.reserve(read_size);
     }
@@ -213,7 +213,7 @@ asio::awaitable<Result<Connection>> Connection::open(asio::any_io_executor execu
     Result<asio::ssl::context> context = make_tls_context(config);
     if (!context)
         co_return context.error();
-    Result<beast::tcp_stream> transport = co_await connect(executor, config.host, config.port);
+    Result<tcp::socket> transport = co_await connect(executor, config.host, config.port);
     if (!transport)
         co_return transport.error();
 
