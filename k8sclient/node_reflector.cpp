@@ -58,6 +58,12 @@ struct NodeReflector::Impl {
         std::size_t pages = 0;
     };
 
+    Impl(asio::any_io_executor on, ClusterConfig config, NodeObserver& told, ReflectorOptions with)
+        : executor(on), observer(told), options(with), api(on, std::move(config)),
+          backoff(with.backoff_first, with.backoff_most)
+    {
+    }
+
     asio::any_io_executor executor;
     NodeObserver& observer;
     ReflectorOptions options;
@@ -69,6 +75,14 @@ struct NodeReflector::Impl {
     ListMode list_mode = ListMode::from_cache;
     std::size_t nodes = 0; // in the last list
     bool bookmarks_seen = false;
+
+    WatchNotice notice_of(What what) const
+    {
+        WatchNotice notice;
+        notice.what = what;
+        notice.version = version;
+        return notice;
+    }
 
     // A factor from [1, 2).
     double jitter() { return std::uniform_real_distribution<double>(1, 2)(random); }
@@ -127,8 +141,10 @@ asio::awaitable<void> NodeReflector::Impl::list_until_complete()
             version = std::move(listing->version);
             list_mode = ListMode::not_older;
             nodes = listing->nodes.size();
-            observer.noticed(
-                {.what = What::listed, .version = version, .nodes = nodes, .took = since(start)});
+            WatchNotice notice = notice_of(What::listed);
+            notice.nodes = nodes;
+            notice.took = since(start);
+            observer.noticed(notice);
             observer.replaced(std::move(listing->nodes), listing->received);
             co_return;
         }
@@ -143,9 +159,8 @@ asio::awaitable<void> NodeReflector::Impl::list_until_complete()
 milliseconds NodeReflector::Impl::announce_list_failure(const Failure& failure, bool is_last_resort)
 {
     const milliseconds delay = is_last_resort ? backoff.next(jitter(), failure.retry_after) : milliseconds(0);
-    WatchNotice notice{.what = What::failed, .version = version, .retry_in = delay};
-    if (failure.is_expired())
-        notice.what = What::expired;
+    WatchNotice notice = notice_of(failure.is_expired() ? What::expired : What::failed);
+    notice.retry_in = delay;
     notice.error = failure.error;
     observer.noticed(notice);
     return delay;
@@ -170,8 +185,8 @@ asio::awaitable<void> NodeReflector::Impl::follow()
 // Returns how long to wait before what is next.
 milliseconds NodeReflector::Impl::announce_watch_end(const WatchEnd& end, AfterWatch next)
 {
-    WatchNotice notice{.version = version};
     const bool is_expired = end.failure && end.failure->is_expired();
+    WatchNotice notice = notice_of(is_expired ? What::expired : end.failure ? What::failed : What::closed);
     if (next == AfterWatch::relist && is_expired && backoff.is_fresh()) {
         notice.retry_in = up_to(relist_spread(nodes));
         (void)backoff.next(1); // should the next watch fail the same way, it is waited for
@@ -179,7 +194,6 @@ milliseconds NodeReflector::Impl::announce_watch_end(const WatchEnd& end, AfterW
         notice.retry_in = backoff.next(jitter(), end.failure ? end.failure->retry_after : std::nullopt);
     }
 
-    notice.what = is_expired ? What::expired : end.failure ? What::failed : What::closed;
     if (end.failure)
         notice.error = end.failure->error;
     observer.noticed(notice);
@@ -193,10 +207,13 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::watch_once()
         least +
         std::chrono::seconds(std::uniform_int_distribution<std::int64_t>(0, least.count() - 1)(random));
     Answer<void> accepted = co_await api.watch(watch_target(version, timeout));
-    if (!accepted)
-        co_return WatchEnd{.failure = accepted.error()};
+    if (!accepted) {
+        WatchEnd refused;
+        refused.failure = accepted.error();
+        co_return refused;
+    }
 
-    observer.noticed({.what = What::watching, .version = version});
+    observer.noticed(notice_of(What::watching));
     const Clock::time_point start = Clock::now();
     WatchEnd end = co_await read_events(start + timeout + grace);
     end.lasted = since(start);
@@ -271,11 +288,7 @@ void NodeReflector::Impl::apply(WatchEvent event, Clock::time_point received)
 
 NodeReflector::NodeReflector(asio::any_io_executor executor, ClusterConfig config, NodeObserver& observer,
                              ReflectorOptions options)
-    : impl_(new Impl{.executor = executor,
-                     .observer = observer,
-                     .options = options,
-                     .api = NodeApi(executor, std::move(config)),
-                     .backoff = Backoff(options.backoff_first, options.backoff_most)})
+    : impl_(std::make_unique<Impl>(std::move(executor), std::move(config), observer, options))
 {
 }
 

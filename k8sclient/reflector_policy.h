@@ -45,7 +45,6 @@ std::string watch_target(std::string_view version, std::chrono::seconds timeout)
 // How a watch came to its end.
 struct WatchEnd {
     std::optional<Failure> failure;      // none: the server ended it in good order
-    std::string version;                 // where to resume
     std::chrono::milliseconds lasted{0}; // since the server accepted it; 0 if it did not
     std::size_t events = 0;              // bookmarks included
     bool advanced = false;               // to another version than it began with
