@@ -1,0 +1,35 @@
+#pragma once
+#include "test/lab/request.h"
+#include "test/lab/store.h"
+#include "test/lab/watch.h"
+
+#include <variant>
+
+namespace routelet::lab {
+
+// The request is about a version that is yet to come: ask again when the store is there.
+struct WaitFor {
+    Version version = 0;
+};
+
+using Answer = std::variant<Reply, WatchStart, WaitFor>;
+
+// The Kubernetes API over a store: who may do what, paths, verbs. No I/O: a request in, an answer out.
+class Api {
+public:
+    explicit Api(Store& store) : store_(store) {}
+
+    // Never throws a Refusal: those are answered as Status objects. `patient`: a version that is yet to come
+    // is answered WaitFor, instead of 504 at once.
+    Answer answer(const Request& request, bool patient);
+
+private:
+    Answer route(const Request& request, bool patient);
+
+    Store& store_;
+};
+
+Reply json_reply(const Json& body, unsigned status = 200);
+Reply status_reply(const class Refusal& refusal);
+
+} // namespace routelet::lab

@@ -1,0 +1,16 @@
+#pragma once
+#include "test/lab/api.h"
+#include "test/lab/kind.h"
+
+namespace routelet::lab {
+
+// GET. Each throws Refusal.
+Reply read_one(const Store& store, const Kind& kind, const std::string& key, const Request& request);
+// Also a watch, with watch=1. `collection` ends with a slash: "nodes/", "events/default/".
+Answer read_many(const Store& store, const Kind& kind, const std::string& collection, const Request& request,
+                 bool patient);
+
+// An object in the form that the client wants.
+Reply object_reply(const Kind& kind, const Json& object, Form form, unsigned status = 200);
+
+} // namespace routelet::lab

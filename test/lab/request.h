@@ -1,0 +1,49 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace routelet::lab {
+
+// Who asks, as the token file says.
+struct User {
+    std::string name;
+    std::set<std::string> groups;
+};
+
+// A request as handlers see it: decoded, without HTTP or TLS.
+struct Request {
+    std::string method;                       // GET
+    std::string target;                       // as sent: /api/v1/nodes?limit=2
+    std::vector<std::string> path;            // {"api", "v1", "nodes"}
+    std::map<std::string, std::string> query; // {"limit": "2"}
+    std::string accept;
+    std::string content_type; // without parameters
+    std::string body = {};
+    std::optional<User> user; // nobody: no token, or an unknown one
+
+    std::string option(const std::string& name) const; // of the query; "" when it is not there
+    bool flag(const std::string& name) const;          // "true" or "1"
+};
+
+struct Reply {
+    unsigned status = 200;
+    std::string content_type = "application/json";
+    std::string body = {};
+    std::string retry_after = {}; // header; "" for none
+};
+
+// How the client wants the answer (content negotiation of the Kubernetes API).
+enum class Form { plain, table };
+
+// The first of the Accept list that this server can do. Throws Refusal 406 when there is none, for example
+// when only protobuf would do.
+Form negotiate(std::string_view accept);
+
+// Splits a target into the path and the query of a Request, percent-decoded.
+void set_target(Request& request, std::string target);
+
+} // namespace routelet::lab
