@@ -38,7 +38,8 @@ asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target)
 
     NodeListDecoder decoder;
     for (;;) {
-        Answer<std::string_view> piece = co_await read_some(std::min(Clock::now() + body_patience, last));
+        const Clock::time_point deadline = std::min<Clock::time_point>(Clock::now() + body_patience, last);
+        Answer<std::string_view> piece = co_await read_some(deadline);
         if (!piece)
             co_return piece.error();
         Result<> fed = decoder.feed(*piece);
@@ -100,7 +101,8 @@ asio::awaitable<Answer<ResponseHead>> NodeApi::send(std::string target, std::chr
             connection_ = std::move(*opened);
         }
         refresh_token();
-        Result<ResponseHead> head = co_await connection_->get({target, config_.token, patience});
+        Connection::Get get{target, config_.token, patience};
+        Result<ResponseHead> head = co_await connection_->get(std::move(get));
         if (head)
             co_return *head;
         close();

@@ -116,8 +116,8 @@ asio::awaitable<Answer<NodeReflector::Impl::Listing>> NodeReflector::Impl::list_
 {
     Listing listing;
     do {
-        Answer<NodeApi::Page> page =
-            co_await api.list(list_target(mode, version, options.page_size, listing.continue_token));
+        std::string target = list_target(mode, version, options.page_size, listing.continue_token);
+        Answer<NodeApi::Page> page = co_await api.list(std::move(target));
         if (!page)
             co_return page.error();
         NodeList& list = page->list;
@@ -206,7 +206,8 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::watch_once()
     const auto timeout =
         least +
         std::chrono::seconds(std::uniform_int_distribution<std::int64_t>(0, least.count() - 1)(random));
-    Answer<void> accepted = co_await api.watch(watch_target(version, timeout));
+    std::string target = watch_target(version, timeout);
+    Answer<void> accepted = co_await api.watch(std::move(target));
     if (!accepted) {
         WatchEnd refused;
         refused.failure = accepted.error();
@@ -215,7 +216,8 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::watch_once()
 
     observer.noticed(notice_of(What::watching));
     const Clock::time_point start = Clock::now();
-    WatchEnd end = co_await read_events(start + timeout + grace);
+    const Clock::time_point last = start + timeout + grace;
+    WatchEnd end = co_await read_events(last);
     end.lasted = since(start);
     // After its store was restored from a backup, a server may be behind our version: it then sends neither
     // event nor bookmark, nor an error, until it has caught up.
@@ -229,7 +231,8 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::read_events(Clock::time_point las
     WatchDecoder decoder;
     while (!end.failure) {
         const Clock::time_point idle = Clock::now() + bookmark_patience;
-        Answer<std::string_view> piece = co_await api.read_some(bookmarks_seen ? std::min(idle, last) : last);
+        const Clock::time_point deadline = bookmarks_seen ? std::min(idle, last) : last;
+        Answer<std::string_view> piece = co_await api.read_some(deadline);
         const Clock::time_point received = Clock::now();
         if (!piece) {
             end.failure = piece.error();
