@@ -59,12 +59,14 @@ load_in_cluster(const std::filesystem::path& directory = "/var/run/secrets/kuber
 // be checked without a connection: fields parse, the files that it names can be read.
 Result<ClusterConfig> load_kubeconfig(const std::filesystem::path& file, std::string_view context = {});
 
-// What a Kubernetes component does without flags: --kubeconfig if given, else KUBECONFIG, else in-cluster.
+// What a Kubernetes component does without flags: --kubeconfig if given, else KUBECONFIG, else in-cluster. Of
+// a list in KUBECONFIG the first file that exists is used; its files are not merged.
 Result<ClusterConfig> load_config(const std::filesystem::path& kubeconfig_flag,
                                   std::string_view context = {});
 
 // Replaces host and port: for agents that start before the service address works. "host:port" or
-// "https://host:port".
+// "https://host:port". The certificate is still checked against the name that was configured, which the
+// other address of the same server need not have in its certificate.
 Result<> override_server(ClusterConfig& config, std::string_view server);
 
 } // namespace routelet::k8s

@@ -1,0 +1,278 @@
+// The only file that includes Boost.Beast.
+#include "k8sclient/connection.h"
+
+#include "base/version.h"
+#include "k8sclient/server_url.h"
+#include "k8sclient/tls.h"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+
+#include <charconv>
+#include <vector>
+
+namespace routelet::k8s {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+namespace chrono = std::chrono;
+using tcp = asio::ip::tcp;
+using Code = boost::system::error_code;
+using Stream = asio::ssl::stream<beast::tcp_stream>;
+
+constexpr auto await_result = asio::as_tuple(asio::use_awaitable);
+
+constexpr chrono::seconds resolve_patience{10};
+constexpr chrono::seconds connect_patience{5}; // for each address
+constexpr chrono::seconds handshake_patience{10};
+constexpr chrono::seconds write_patience{30};
+constexpr std::size_t read_size = 64U << 10U;    // bytes
+constexpr std::size_t header_limit = 64U << 10U; // bytes; the API server's are below 1 KiB, proxies add some
+constexpr int most_interim_responses = 8;
+
+// Nothing in here cancels an operation, so an aborted one means that the coroutine is cancelled.
+void throw_if_cancelled(Code code)
+{
+    if (code == asio::error::operation_aborted)
+        throw boost::system::system_error(code);
+}
+
+// A dead peer is noticed after 30 s of silence: three probes, 5 s apart, after 15 s; and unacknowledged data
+// after 30 s as well. NAT and load balancers keep the idle connection of a quiet watch in mind.
+void watch_over(tcp::socket& socket)
+{
+    const auto set = [&](int level, int name, int value) {
+        // Best effort: without it the deadlines of the reads remain.
+        (void)::setsockopt(socket.native_handle(), level, name, &value, sizeof value);
+    };
+    set(SOL_SOCKET, SO_KEEPALIVE, 1);
+    set(IPPROTO_TCP, TCP_KEEPIDLE, 15);
+    set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
+    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+    set(IPPROTO_TCP, TCP_USER_TIMEOUT, 30'000);
+    set(IPPROTO_TCP, TCP_NODELAY, 1);
+}
+
+// getaddrinfo cannot be interrupted. So that neither a deadline nor a cancellation waits for it, it fills in
+// a Lookup of its own, on which the timer wakes the coroutine.
+struct Lookup {
+    tcp::resolver resolver;
+    asio::steady_timer done;
+    Code code = asio::error::timed_out;
+    std::vector<tcp::endpoint> endpoints;
+
+    explicit Lookup(const asio::any_io_executor& executor) : resolver(executor), done(executor) {}
+};
+
+asio::awaitable<Result<std::vector<tcp::endpoint>>> look_up(asio::any_io_executor executor, std::string host,
+                                                            std::uint16_t port)
+{
+    Code code;
+    const auto address = asio::ip::make_address(host, code);
+    if (!code)
+        co_return std::vector{tcp::endpoint(address, port)};
+
+    const auto lookup = std::make_shared<Lookup>(executor);
+    lookup->done.expires_after(resolve_patience);
+    lookup->resolver.async_resolve(host, std::to_string(port),
+                                   [lookup](Code result, const tcp::resolver::results_type& entries) {
+                                       lookup->code = result;
+                                       lookup->endpoints.assign(entries.begin(), entries.end());
+                                       lookup->done.cancel();
+                                   });
+    (void)co_await lookup->done.async_wait(await_result); // how it ended is in lookup->code
+    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
+    if (cancellation.cancelled() != asio::cancellation_type::none)
+        throw boost::system::system_error(asio::error::operation_aborted);
+    if (lookup->code)
+        co_return Error{lookup->code, "looking up " + host};
+    co_return std::move(lookup->endpoints);
+}
+
+asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, std::string host,
+                                             std::uint16_t port)
+{
+    Result<std::vector<tcp::endpoint>> endpoints = co_await look_up(executor, host, port);
+    if (!endpoints)
+        co_return endpoints.error();
+    Code last = asio::error::host_not_found;
+    for (const tcp::endpoint& endpoint : *endpoints) {
+        beast::tcp_stream stream(executor);
+        stream.expires_after(connect_patience);
+        const auto [code] = co_await stream.async_connect(endpoint, await_result);
+        throw_if_cancelled(code);
+        if (!code) {
+            watch_over(stream.socket());
+            co_return stream.release_socket();
+        }
+        last = code;
+    }
+    co_return Error{last, "connecting to " + join_host_port(host, port)};
+}
+
+// "routelet/0.1.0 (linux/amd64)", with the names of the Go world, which API server logs are sorted by.
+std::string user_agent()
+{
+    utsname system{};
+    ::uname(&system);
+    std::string machine = system.machine;
+    if (machine == "x86_64")
+        machine = "amd64";
+    if (machine == "aarch64")
+        machine = "arm64";
+    return "routelet/" + std::string(version()) + " (linux/" + machine + ")";
+}
+
+// The form in whole seconds; the API server sends no dates.
+std::optional<chrono::seconds> parse_retry_after(std::string_view text)
+{
+    int seconds = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (code != std::errc() || end != text.data() + text.size() || seconds < 0)
+        return std::nullopt;
+    return chrono::seconds(seconds);
+}
+
+} // namespace
+
+struct Connection::Impl {
+    Impl(const ClusterConfig& cluster, asio::ssl::context tls, tcp::socket socket)
+        : config(cluster), context(std::move(tls)), stream(std::move(socket), context), body(read_size)
+    {
+        buffer.reserve(read_size);
+    }
+
+    ClusterConfig config;
+    asio::ssl::context context;
+    Stream stream;
+    beast::flat_buffer buffer;
+    std::optional<http::response_parser<http::buffer_body>> parser;
+    std::vector<char> body;
+    std::string agent = user_agent();
+
+    beast::tcp_stream& transport() { return stream.next_layer(); }
+    std::string url() const { return "GET " + config.url(); }
+    http::request<http::empty_body> request_for(const Get& get) const;
+    asio::awaitable<Code> read_head();
+};
+
+http::request<http::empty_body> Connection::Impl::request_for(const Get& get) const
+{
+    http::request<http::empty_body> request(http::verb::get, config.path_prefix + get.target, 11);
+    request.set(http::field::host, join_host_port(config.host, config.port));
+    request.set(http::field::user_agent, agent);
+    request.set(http::field::accept, "application/json");
+    if (!get.token.empty())
+        request.set(http::field::authorization, "Bearer " + get.token.reveal());
+    return request;
+}
+
+// Skips interim responses (1xx).
+asio::awaitable<Code> Connection::Impl::read_head()
+{
+    for (int tries = 0; tries < most_interim_responses; ++tries) {
+        parser.emplace();
+        parser->header_limit(header_limit);
+        parser->body_limit(boost::none);
+        const auto [code, bytes] = co_await http::async_read_header(stream, buffer, *parser, await_result);
+        throw_if_cancelled(code);
+        if (code)
+            co_return code;
+        const int status = parser->get().result_int();
+        if (status >= 200)
+            co_return Code();
+    }
+    co_return make_error_code(boost::system::errc::protocol_error);
+}
+
+Connection::Connection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+Connection::~Connection() = default;
+
+asio::awaitable<Result<Connection>> Connection::open(asio::any_io_executor executor,
+                                                     const ClusterConfig& config)
+{
+    Result<asio::ssl::context> context = make_tls_context(config);
+    if (!context)
+        co_return context.error();
+    Result<tcp::socket> transport = co_await connect(executor, config.host, config.port);
+    if (!transport)
+        co_return transport.error();
+
+    auto impl = std::make_unique<Impl>(config, std::move(*context), std::move(*transport));
+    if (auto named = set_server_name(impl->stream.native_handle(), config); !named)
+        co_return named.error();
+    impl->transport().expires_after(handshake_patience);
+    const auto [code] = co_await impl->stream.async_handshake(asio::ssl::stream_base::client, await_result);
+    throw_if_cancelled(code);
+    if (code)
+        co_return handshake_error(impl->stream.native_handle(), config, code);
+    co_return Connection(std::move(impl));
+}
+
+asio::awaitable<Result<ResponseHead>> Connection::get(Get get)
+{
+    http::request<http::empty_body> request = impl_->request_for(get);
+    impl_->transport().expires_after(write_patience);
+    const auto [write_code, bytes] = co_await http::async_write(impl_->stream, request, await_result);
+    throw_if_cancelled(write_code);
+    if (write_code)
+        co_return Error{write_code, impl_->url() + get.target + ": sending the request"};
+
+    impl_->transport().expires_after(get.patience);
+    const Code code = co_await impl_->read_head();
+    if (code)
+        co_return Error{code, impl_->url() + get.target + ": waiting for the response"};
+
+    const auto& response = impl_->parser->get();
+    ResponseHead head;
+    head.status = static_cast<int>(response.result_int());
+    head.reason = std::string(response.reason());
+    head.retry_after = parse_retry_after(std::string(response[http::field::retry_after]));
+    co_return head;
+}
+
+asio::awaitable<Result<std::string_view>> Connection::read_some(Clock::time_point deadline)
+{
+    impl_->transport().expires_at(deadline);
+    // One step of the parser may be a chunk's header only, without a byte of the body.
+    while (!impl_->parser->is_done()) {
+        auto& body = impl_->parser->get().body();
+        body.data = impl_->body.data();
+        body.size = impl_->body.size();
+        const auto [code, bytes] =
+            co_await http::async_read_some(impl_->stream, impl_->buffer, *impl_->parser, await_result);
+        throw_if_cancelled(code);
+        if (code && code != http::error::need_buffer)
+            co_return Error{code, impl_->url() + ": the response was cut short"};
+        const std::size_t size = impl_->body.size() - impl_->parser->get().body().size;
+        if (size > 0)
+            co_return std::string_view(impl_->body.data(), size);
+    }
+    co_return std::string_view();
+}
+
+bool Connection::is_reusable() const
+{
+    return !impl_->parser || (impl_->parser->is_done() && impl_->parser->get().keep_alive());
+}
+
+} // namespace routelet::k8s

@@ -1,0 +1,141 @@
+#include "k8sclient/node_api.h"
+
+#include "k8sclient/credentials.h"
+
+namespace routelet::k8s {
+namespace {
+
+namespace asio = boost::asio;
+using namespace std::chrono_literals;
+
+constexpr auto list_head_patience = 60s;  // the API server's own limit for a request
+constexpr auto watch_head_patience = 30s; // the API server sends it at once
+constexpr auto body_patience = 60s;       // for the next bytes of a list
+constexpr auto list_patience = 5min;      // for all of a list
+constexpr auto refusal_patience = 10s;
+constexpr std::size_t refusal_limit = 64U << 10U; // bytes
+
+Failure transport_failure(Error error)
+{
+    Failure failure;
+    failure.error = std::move(error);
+    return failure;
+}
+
+} // namespace
+
+NodeApi::NodeApi(asio::any_io_executor executor, ClusterConfig config)
+    : executor_(std::move(executor)), config_(std::move(config))
+{
+}
+
+asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target)
+{
+    const Clock::time_point last = Clock::now() + list_patience;
+    Answer<void> accepted = co_await request(target, list_head_patience);
+    if (!accepted)
+        co_return accepted.error();
+
+    NodeListDecoder decoder;
+    for (;;) {
+        const Clock::time_point deadline = std::min<Clock::time_point>(Clock::now() + body_patience, last);
+        Answer<std::string_view> piece = co_await read_some(deadline);
+        if (!piece)
+            co_return piece.error();
+        Result<> fed = decoder.feed(*piece);
+        const bool is_end = piece->empty();
+        Result<NodeList> list = !fed ? Result<NodeList>(fed.error()) : is_end ? decoder.finish() : NodeList();
+        if (!list) {
+            close();
+            Failure failure = transport_failure(list.error().within("GET " + config_.url() + target));
+            failure.why = Failure::Why::undecodable;
+            co_return failure;
+        }
+        if (is_end)
+            co_return Page{std::move(*list), Clock::now()};
+    }
+}
+
+asio::awaitable<Answer<void>> NodeApi::watch(std::string target)
+{
+    return request(std::move(target), watch_head_patience);
+}
+
+asio::awaitable<Answer<std::string_view>> NodeApi::read_some(Clock::time_point deadline)
+{
+    Result<std::string_view> piece = co_await connection_->read_some(deadline);
+    if (!piece) {
+        close();
+        co_return transport_failure(piece.error());
+    }
+    if (piece->empty() && !connection_->is_reusable())
+        close();
+    co_return *piece;
+}
+
+// 401 is answered by one more try with everything read anew: the token may just have been rotated.
+asio::awaitable<Answer<void>> NodeApi::request(std::string target, std::chrono::seconds patience)
+{
+    for (bool is_retry = false;; is_retry = true) {
+        Answer<ResponseHead> head = co_await send(target, patience);
+        if (!head)
+            co_return head.error();
+        if (head->status == 200)
+            co_return Answer<void>();
+        Failure failure = co_await read_refusal(target, *head);
+        if (head->status != 401 || is_retry)
+            co_return failure;
+        close();
+    }
+}
+
+// A connection that was kept may have been closed by the server meanwhile: then once more on a new one.
+asio::awaitable<Answer<ResponseHead>> NodeApi::send(std::string target, std::chrono::seconds patience)
+{
+    for (;;) {
+        const bool is_kept = connection_.has_value();
+        if (!is_kept) {
+            Result<Connection> opened = co_await Connection::open(executor_, config_);
+            if (!opened)
+                co_return transport_failure(opened.error());
+            connection_ = std::move(*opened);
+        }
+        refresh_token();
+        Connection::Get get{target, config_.token, patience};
+        Result<ResponseHead> head = co_await connection_->get(std::move(get));
+        if (head)
+            co_return *head;
+        close();
+        if (!is_kept)
+            co_return transport_failure(head.error());
+    }
+}
+
+asio::awaitable<Failure> NodeApi::read_refusal(std::string target, ResponseHead head)
+{
+    std::string body;
+    const Clock::time_point deadline = Clock::now() + refusal_patience;
+    while (body.size() < refusal_limit) {
+        Answer<std::string_view> piece = co_await read_some(deadline);
+        if (!piece || piece->empty())
+            break;
+        body += *piece;
+    }
+    if (connection_ && !connection_->is_reusable())
+        close();
+    Failure failure =
+        describe_refusal({config_.url() + target, config_.origin, head.status, head.reason, body});
+    failure.retry_after = head.retry_after;
+    co_return failure;
+}
+
+// A file that cannot be read, or is empty in mid-rotation, leaves the last good token.
+void NodeApi::refresh_token()
+{
+    if (config_.token_file.empty())
+        return;
+    if (auto token = read_token_file(config_.token_file))
+        config_.token = std::move(*token);
+}
+
+} // namespace routelet::k8s

@@ -1,0 +1,53 @@
+#pragma once
+#include "k8sclient/connection.h"
+#include "k8sclient/reflector_policy.h"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <boost/system/result.hpp>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace routelet::k8s {
+
+// What a request gave, or why it gave nothing.
+template <class T>
+using Answer = boost::system::result<T, Failure>;
+
+// Requests for Nodes over one connection at a time, which is kept for the next request as long as the server
+// keeps it. The token is read before every request, CA and client certificate before every connection.
+// Private to k8sclient; stay on its executor.
+class NodeApi {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    NodeApi(boost::asio::any_io_executor executor, ClusterConfig config);
+
+    // One page of a list, or all of it, and when its last bytes were read.
+    struct Page {
+        NodeList list;
+        Clock::time_point received;
+    };
+    boost::asio::awaitable<Answer<Page>> list(std::string target);
+
+    // Starts a watch; then read_some() gives what the server sends.
+    boost::asio::awaitable<Answer<void>> watch(std::string target);
+    // Empty at the proper end. A stream that is not read to its end must be closed.
+    boost::asio::awaitable<Answer<std::string_view>> read_some(Clock::time_point deadline);
+    void close() noexcept { connection_.reset(); }
+
+private:
+    boost::asio::awaitable<Answer<void>> request(std::string target, std::chrono::seconds patience);
+    boost::asio::awaitable<Answer<ResponseHead>> send(std::string target, std::chrono::seconds patience);
+    boost::asio::awaitable<Failure> read_refusal(std::string target, ResponseHead head);
+    void refresh_token();
+
+    boost::asio::any_io_executor executor_;
+    ClusterConfig config_;
+    std::optional<Connection> connection_;
+};
+
+} // namespace routelet::k8s

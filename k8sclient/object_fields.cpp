@@ -1,0 +1,173 @@
+#include "k8sclient/object_fields.h"
+
+#include <array>
+#include <utility>
+
+namespace routelet::k8s {
+namespace {
+
+struct Member {
+    Place container;
+    std::string_view key;
+    Place member;
+};
+
+constexpr std::array members = {
+    Member{Place::frame, "type", Place::frame_type},
+    Member{Place::frame, "object", Place::object},
+    Member{Place::object, "kind", Place::kind},
+    Member{Place::object, "metadata", Place::metadata},
+    Member{Place::object, "spec", Place::spec},
+    Member{Place::object, "status", Place::status},
+    Member{Place::object, "items", Place::items},
+    Member{Place::object, "code", Place::code},
+    Member{Place::object, "reason", Place::reason},
+    Member{Place::object, "message", Place::message},
+    Member{Place::object, "details", Place::details},
+    Member{Place::item, "metadata", Place::metadata},
+    Member{Place::item, "spec", Place::spec},
+    Member{Place::item, "status", Place::status},
+    Member{Place::metadata, "name", Place::name},
+    Member{Place::metadata, "uid", Place::uid},
+    Member{Place::metadata, "creationTimestamp", Place::created},
+    Member{Place::metadata, "resourceVersion", Place::version},
+    Member{Place::metadata, "continue", Place::continue_token},
+    Member{Place::spec, "podCIDR", Place::pod_cidr},
+    Member{Place::spec, "podCIDRs", Place::pod_cidrs},
+    Member{Place::status, "addresses", Place::addresses},
+    Member{Place::address, "type", Place::address_type},
+    Member{Place::address, "address", Place::address_text},
+    Member{Place::details, "causes", Place::causes},
+    Member{Place::cause, "reason", Place::cause_reason},
+    Member{Place::cause, "message", Place::cause_message},
+};
+
+} // namespace
+
+Place member_of(Place container, std::string_view key) noexcept
+{
+    for (const Member& member : members)
+        if (member.container == container && member.key == key)
+            return member.member;
+    return Place::skipped;
+}
+
+Place element_of(Place container) noexcept
+{
+    switch (container) {
+    case Place::items:
+        return Place::item;
+    case Place::pod_cidrs:
+        return Place::pod_cidrs_entry;
+    case Place::addresses:
+        return Place::address;
+    case Place::causes:
+        return Place::cause;
+    default:
+        return Place::skipped;
+    }
+}
+
+void ObjectFields::begin(Place place)
+{
+    switch (place) {
+    case Place::object:
+    case Place::item:
+        *this = {};
+        break;
+    case Place::metadata:
+        for (const Place member :
+             {Place::name, Place::uid, Place::created, Place::version, Place::continue_token})
+            begin(member);
+        break;
+    case Place::spec:
+        pod_cidr_.clear();
+        node.pod_cidrs.clear();
+        break;
+    case Place::pod_cidrs:
+        node.pod_cidrs.clear();
+        break;
+    case Place::pod_cidrs_entry:
+        node.pod_cidrs.emplace_back();
+        break;
+    case Place::status:
+    case Place::addresses:
+        node.internal_ips.clear();
+        break;
+    case Place::address:
+        address_type_.clear();
+        address_text_.clear();
+        break;
+    case Place::details:
+    case Place::causes:
+        status.version_too_large = false;
+        break;
+    case Place::cause:
+        cause_reason_.clear();
+        cause_message_.clear();
+        break;
+    case Place::code:
+        status.code = 0;
+        break;
+    default:
+        if (std::string* text = text_at(place))
+            text->clear();
+    }
+}
+
+std::string* ObjectFields::text_at(Place place)
+{
+    switch (place) {
+    case Place::kind:
+        return &kind;
+    case Place::reason:
+        return &status.reason;
+    case Place::message:
+        return &status.message;
+    case Place::name:
+        return &node.name;
+    case Place::uid:
+        return &node.uid;
+    case Place::created:
+        return &node.created;
+    case Place::version:
+        return &version;
+    case Place::continue_token:
+        return &continue_token;
+    case Place::pod_cidr:
+        return &pod_cidr_;
+    case Place::pod_cidrs_entry:
+        return &node.pod_cidrs.back();
+    case Place::address_type:
+        return &address_type_;
+    case Place::address_text:
+        return &address_text_;
+    case Place::cause_reason:
+        return &cause_reason_;
+    case Place::cause_message:
+        return &cause_message_;
+    default:
+        return nullptr;
+    }
+}
+
+void ObjectFields::end(Place place)
+{
+    if (place == Place::pod_cidrs_entry && node.pod_cidrs.back().empty())
+        node.pod_cidrs.pop_back(); // null, or not a text
+    if (place == Place::address && address_type_ == "InternalIP" && !address_text_.empty())
+        node.internal_ips.push_back(address_text_);
+    // Servers before 1.19 name it in the message only.
+    if (place == Place::cause &&
+        (cause_reason_ == "ResourceVersionTooLarge" || cause_message_ == "Too large resource version"))
+        status.version_too_large = true;
+}
+
+Node ObjectFields::take_node()
+{
+    if (node.pod_cidrs.empty() && !pod_cidr_.empty())
+        node.pod_cidrs.push_back(std::move(pod_cidr_));
+    return std::move(node);
+}
+
+} // namespace routelet::k8s

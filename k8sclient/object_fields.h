@@ -1,0 +1,82 @@
+#pragma once
+#include "k8sclient/node_decoder.h"
+
+#include <string>
+#include <string_view>
+
+namespace routelet::k8s {
+
+// Where a value stands in what the server sends. What is not listed is `skipped`, with all that is in it.
+enum class Place {
+    skipped,
+    // a watch frame and its type
+    frame,
+    frame_type,
+    // an object: a Node or a Status of a frame, a NodeList, a Status that answers a request; an item: a Node
+    // in a NodeList
+    object,
+    item,
+    kind,
+    code,
+    reason,
+    message,
+    metadata,
+    spec,
+    status,
+    details,
+    items,
+    // in metadata
+    name,
+    uid,
+    created,
+    version,
+    continue_token,
+    // in spec
+    pod_cidr,
+    pod_cidrs,
+    pod_cidrs_entry,
+    // in status
+    addresses,
+    address,
+    address_type,
+    address_text,
+    // in details of a Status
+    causes,
+    cause,
+    cause_reason,
+    cause_message,
+};
+
+// The place of member `key` of the JSON object at `container`.
+Place member_of(Place container, std::string_view key) noexcept;
+// The place of the elements of the JSON array at `container`.
+Place element_of(Place container) noexcept;
+
+// One object while it is being decoded: the fields of a Node, a list and a Status alike, since in a watch
+// frame "object" may come before the "type" that says which of them it is.
+struct ObjectFields {
+    std::string kind;
+    std::string version;
+    std::string continue_token;
+    Node node;
+    Status status;
+
+    // A value begins at `place`: forgets what an earlier member of the same name said.
+    void begin(Place place);
+    // The string to fill with a text at `place`; null when it is of no interest.
+    std::string* text_at(Place place);
+    // The value at `place` is complete.
+    void end(Place place);
+
+    // spec.podCIDRs, else spec.podCIDR.
+    Node take_node();
+
+private:
+    std::string pod_cidr_;
+    std::string address_type_;
+    std::string address_text_;
+    std::string cause_reason_;
+    std::string cause_message_;
+};
+
+} // namespace routelet::k8s

@@ -1,0 +1,163 @@
+#include "k8sclient/reflector_policy.h"
+
+#include <algorithm>
+
+namespace routelet::k8s {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto good_watch = 10s;             // one that lasts so long was no failure
+constexpr unsigned most_undecodable = 2;     // then the list may heal it
+constexpr unsigned most_internal_errors = 6; // about a minute, with the default backoff
+constexpr std::size_t most_body_shown = 300; // bytes of what is not a Status
+
+// RFC 3986 section 2.1; resource versions and continue tokens are opaque.
+std::string percent_encoded(std::string_view text)
+{
+    static constexpr std::string_view digits = "0123456789ABCDEF";
+    std::string encoded;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool is_unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                                   (c >= '0' && c <= '9') ||
+                                   std::string_view("-._~").find(c) != std::string_view::npos;
+        if (is_unreserved)
+            encoded += c;
+        else
+            encoded += {'%', digits[byte >> 4U], digits[byte & 15U]};
+    }
+    return encoded;
+}
+
+// The first words of a page, on one line.
+std::string excerpt(std::string_view body)
+{
+    std::string text(body.substr(0, most_body_shown));
+    std::ranges::replace_if(
+        text, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+    return text;
+}
+
+std::string remedy(const Refusal& refusal)
+{
+    if (refusal.code == 401)
+        return "; the token or client certificate of " + refusal.origin + " is not accepted, has it expired?";
+    if (refusal.code == 403)
+        return "; the RBAC rule it needs: apiGroups [\"\"], resources [nodes], verbs [get, list, watch]";
+    if (refusal.code == 404)
+        return "; is this the address of a Kubernetes API server?";
+    return "";
+}
+
+bool helps_to_relist(const Failure& failure)
+{
+    const int code = failure.status.code;
+    if (failure.why == Failure::Why::refused)
+        return code == 400 || code == 422;
+    if (failure.why == Failure::Why::event)
+        return code != 401 && code != 403 && code != 429 && code != 500 && code != 503 && code != 504;
+    return false;
+}
+
+} // namespace
+
+bool Failure::is_expired() const
+{
+    const bool from_server = why == Why::refused || why == Why::event;
+    return from_server && (status.code == 410 || status.reason == "Expired" || status.reason == "Gone");
+}
+
+ListMode after_list_failure(ListMode mode, const Failure& failure)
+{
+    if (!failure.is_expired() && !failure.status.version_too_large)
+        return mode;
+    switch (mode) {
+    case ListMode::from_cache:
+    case ListMode::not_older:
+        return ListMode::latest_paged;
+    case ListMode::latest_paged:
+    case ListMode::latest_whole:
+        break;
+    }
+    return ListMode::latest_whole;
+}
+
+std::string list_target(ListMode mode, std::string_view version, std::size_t page_size,
+                        std::string_view continue_token)
+{
+    const std::string nodes = "/api/v1/nodes";
+    switch (mode) {
+    case ListMode::from_cache:
+        return nodes + "?resourceVersion=0";
+    case ListMode::not_older:
+        return nodes + "?resourceVersion=" + percent_encoded(version);
+    case ListMode::latest_paged:
+        break;
+    case ListMode::latest_whole:
+        return nodes;
+    }
+    const std::string page = nodes + "?limit=" + std::to_string(page_size);
+    return continue_token.empty() ? page : page + "&continue=" + percent_encoded(continue_token);
+}
+
+std::string watch_target(std::string_view version, std::chrono::seconds timeout)
+{
+    return "/api/v1/nodes?watch=1&allowWatchBookmarks=true&resourceVersion=" + percent_encoded(version) +
+           "&timeoutSeconds=" + std::to_string(timeout.count());
+}
+
+AfterWatch WatchHistory::next(const WatchEnd& end)
+{
+    if (end.advanced) {
+        undecodable_ = 0;
+        internal_errors_ = 0;
+    }
+    if (end.suspiciously_silent)
+        return AfterWatch::relist;
+    if (!end.failure)
+        return end.advanced || end.lasted >= good_watch ? AfterWatch::resume_now : AfterWatch::resume_later;
+
+    const Failure& failure = *end.failure;
+    if (failure.why == Failure::Why::undecodable)
+        ++undecodable_;
+    if (failure.why == Failure::Why::event && failure.status.code == 500)
+        ++internal_errors_;
+    if (failure.is_expired() || helps_to_relist(failure) || undecodable_ >= most_undecodable ||
+        internal_errors_ >= most_internal_errors) {
+        *this = {};
+        return AfterWatch::relist;
+    }
+    return AfterWatch::resume_later;
+}
+
+std::chrono::milliseconds Backoff::next(double jitter, std::optional<std::chrono::seconds> retry_after)
+{
+    delay_ = is_fresh() ? first_ : std::min(delay_ * 2, most_);
+    const auto delay =
+        std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(delay_.count()) * jitter));
+    if (!retry_after)
+        return delay;
+    return std::max<std::chrono::milliseconds>(delay,
+                                               std::clamp<std::chrono::seconds>(*retry_after, 1s, 60s));
+}
+
+std::chrono::milliseconds relist_spread(std::size_t nodes)
+{
+    const std::size_t at_200_a_second = nodes * 5;
+    return std::min<std::chrono::milliseconds>(std::chrono::milliseconds(at_200_a_second), 30s);
+}
+
+Failure describe_refusal(const Refusal& refusal)
+{
+    Failure failure;
+    failure.why = Failure::Why::refused;
+    failure.status = decode_status(refusal.body);
+    failure.status.code = refusal.code;
+    const std::string words = failure.status.message.empty() ? excerpt(refusal.body) : failure.status.message;
+    failure.error.context = "GET " + refusal.url + ": " + std::to_string(refusal.code) + " " +
+                            refusal.reason + (words.empty() ? "" : ": " + words) + remedy(refusal);
+    return failure;
+}
+
+} // namespace routelet::k8s

@@ -1,0 +1,97 @@
+#pragma once
+#include "base/result.h"
+#include "k8sclient/node_decoder.h"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+
+// What NodeReflector does after which answer. Pure.
+namespace routelet::k8s {
+
+// Why a request did not give what it should.
+struct Failure {
+    enum class Why {
+        transport,   // no connection, a timeout, a body that was cut
+        refused,     // an HTTP status other than 200
+        event,       // an ERROR event in a watch
+        undecodable, // bytes that are not what was asked for
+    };
+    Why why = Why::transport;
+    Error error;
+    Status status; // refused, event: its code is the HTTP status at least
+    std::optional<std::chrono::seconds> retry_after = {};
+
+    // The server has forgotten the version that was asked for.
+    bool is_expired() const;
+};
+
+// How current a list has to be (Kubernetes API concepts, "Resource versions").
+enum class ListMode {
+    from_cache,   // resourceVersion=0: whatever the server has in memory; cheap, may be old
+    not_older,    // than our version; from memory as well
+    latest_paged, // from etcd, in pages
+    latest_whole, // from etcd at once, for when a page came too late
+};
+
+// The mode of the next attempt after `failure` of one in `mode`; the same means: wait before it.
+ListMode after_list_failure(ListMode mode, const Failure& failure);
+
+std::string list_target(ListMode mode, std::string_view version, std::size_t page_size,
+                        std::string_view continue_token);
+std::string watch_target(std::string_view version, std::chrono::seconds timeout);
+
+// How a watch came to its end.
+struct WatchEnd {
+    std::optional<Failure> failure;      // none: the server ended it in good order
+    std::chrono::milliseconds lasted{0}; // since the server accepted it; 0 if it did not
+    std::size_t events = 0;              // bookmarks included
+    bool advanced = false;               // to another version than it began with
+    bool suspiciously_silent = false;    // no event and no bookmark, from a server that sends bookmarks
+};
+
+enum class AfterWatch { resume_now, resume_later, relist };
+
+// Remembers what went wrong at one version, since what fails there again and again will not get better.
+class WatchHistory {
+public:
+    AfterWatch next(const WatchEnd& end);
+
+private:
+    unsigned undecodable_ = 0;     // at this version
+    unsigned internal_errors_ = 0; // at this version
+};
+
+// first * 2^n up to most, times a random factor.
+class Backoff {
+public:
+    Backoff(std::chrono::milliseconds first, std::chrono::milliseconds most) : first_(first), most_(most) {}
+
+    // `jitter` is from [1, 2). A server's Retry-After is honoured from 1 s to 60 s.
+    std::chrono::milliseconds next(double jitter, std::optional<std::chrono::seconds> retry_after = {});
+    void reset() noexcept { delay_ = std::chrono::milliseconds(0); }
+    bool is_fresh() const noexcept { return delay_.count() == 0; } // no failure since the last reset
+
+private:
+    std::chrono::milliseconds first_;
+    std::chrono::milliseconds most_;
+    std::chrono::milliseconds delay_{0};
+};
+
+// Spreads the lists of a cluster's agents when the API server restarts and all of them are expired at once:
+// the time within which to begin, by the number of nodes.
+std::chrono::milliseconds relist_spread(std::size_t nodes);
+
+// A refusal for the log: what was refused, the server's words, and the way out where there is one.
+// `body` is the response's, or its beginning.
+struct Refusal {
+    std::string url;    // "https://10.0.0.1:6443/api/v1/nodes"
+    std::string origin; // of the configuration
+    int code = 0;
+    std::string reason; // of the status line
+    std::string_view body;
+};
+Failure describe_refusal(const Refusal& refusal);
+
+} // namespace routelet::k8s

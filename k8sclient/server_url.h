@@ -1,0 +1,24 @@
+#pragma once
+#include "base/result.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace routelet::k8s {
+
+// "https://host:port/prefix" in parts. The host is without brackets, the prefix without a slash at its end.
+struct ServerUrl {
+    std::string host;
+    std::uint16_t port = 443;
+    std::string path_prefix;
+};
+
+// Takes "https://[fd00::1]:6443/k8s/clusters/x", and "host:port" as https. Fails with invalid_argument, the
+// context saying what is wrong with the text.
+Result<ServerUrl> parse_server_url(std::string_view text);
+
+// "host:port", an IPv6 literal in brackets.
+std::string join_host_port(std::string_view host, std::uint16_t port);
+
+} // namespace routelet::k8s
