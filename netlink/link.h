@@ -58,7 +58,7 @@ Result<std::optional<Link>> find_link(Socket& socket, IfIndex index);
 struct NewBridge {
     std::string name{};
     MacAddress mac;
-    std::uint32_t mtu = 0; // bytes; 0: the kernel's default
+    std::uint32_t mtu = 0; // bytes; 0: the kernel's default. Once it has ports: the smallest of theirs
 };
 Request make_bridge(const NewBridge& bridge);
 

@@ -202,7 +202,10 @@ std::ostream& operator<<(std::ostream& out, const Route& route)
 {
     if (route.type != RTN_UNICAST && route.type < type_names.size())
         out << type_names[route.type] << ' ';
-    out << route.destination;
+    if (route.destination.length() == 0)
+        out << "default";
+    else
+        out << route.destination;
     if (route.is_multipath)
         out << " nexthop";
     if (route.gateway)

@@ -19,8 +19,6 @@ constexpr int receive_buffer = 4 * 1024 * 1024; // bytes; 512 refusals with thei
 constexpr timeval answer_timeout{.tv_sec = 10, .tv_usec = 0};
 constexpr int dump_attempts = 10;
 
-using boost::system::errc::make_error_code;
-
 // An NLMSG_ERROR or NLMSG_DONE: 0 or a positive errno, and the kernel's own words (NETLINK_EXT_ACK).
 struct Answer {
     int number = 0;
@@ -100,8 +98,8 @@ std::size_t batch_size(std::span<const Request> requests)
 // Something was lost on the way, and what is still there can be read on.
 bool is_loss(const Error& error)
 {
-    return error.code == make_error_code(boost::system::errc::no_buffer_space) ||
-           error.code == make_error_code(boost::system::errc::message_size);
+    return error.code == boost::system::errc::no_buffer_space ||
+           error.code == boost::system::errc::message_size;
 }
 
 void set_option(mnl_socket* socket, int option)

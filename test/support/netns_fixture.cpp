@@ -57,8 +57,7 @@ std::string NetnsFixture::output(const std::string& command) const
     return text;
 }
 
-netlink::IfIndex NetnsFixture::add_uplink(const std::string& name,
-                                          const std::vector<std::string>& addresses)
+netlink::IfIndex NetnsFixture::add_uplink(const std::string& name, const std::vector<std::string>& addresses)
 {
     run("ip link add " + name + " type veth peer name " + name + "-far");
     run("ip link set " + name + "-far up");
