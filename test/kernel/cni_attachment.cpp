@@ -124,7 +124,7 @@ TEST_CASE_METHOD(CniFixture, "the MTU is that of the configuration, on both ends
 
 TEST_CASE_METHOD(CniFixture, "a runtime may ask for address and MAC address", "[kernel][cni]")
 {
-    config["runtimeConfig"] = {{"ips", {"10.244.1.77/24"}}, {"mac", "0a:58:00:00:00:07"}};
+    config["runtimeConfig"] = json::parse(R"({"ips": ["10.244.1.77/24"], "mac": "0a:58:00:00:00:07"})");
     const PodNetns pod = make_pod_netns();
     const json result = add("one", pod);
     CHECK(pod_link(pod).mac->to_string() == "0a:58:00:00:00:07");
@@ -157,7 +157,7 @@ TEST_CASE_METHOD(CniFixture, "DEL cleans whatever has become of the namespace or
     SECTION("with the configuration of before") {}
     SECTION("with other ranges")
     {
-        config["ipam"]["ranges"] = {{{{"subnet", "10.99.0.0/24"}}}};
+        config["ipam"]["ranges"] = json::parse(R"([[{"subnet": "10.99.0.0/24"}]])");
     }
     SECTION("with a broken range")
     {
@@ -222,24 +222,23 @@ TEST_CASE_METHOD(CniFixture, "an ADD that fails leaves nothing of its own", "[ke
     int code = 0;
     SECTION("the pod has an interface of that name")
     {
-        run_in(pod, "ip link add eth0 type dummy");
+        run_in(pod, "ip link add eth0 type vxlan id 7 dstport 4789");
         code = 102;
     }
     SECTION("the bridge's name is that of something else")
     {
-        run("ip link add v-net-0 type dummy");
+        run("ip link add v-net-0 type vxlan id 7 dstport 4789");
         code = 7;
     }
     SECTION("a route's gateway is out of reach, after the link was made")
     {
-        config["ipam"]["routes"] = {{{"dst", "192.0.2.0/24"}, {"gw", "203.0.113.1"}}};
+        config["ipam"]["routes"] = json::parse(R"([{"dst": "192.0.2.0/24", "gw": "203.0.113.1"}])");
         code = 100;
     }
     SECTION("the addresses are used up")
     {
-        config["ipam"]["ranges"] = {
-            {{{"subnet", "10.244.1.0/24"}}},
-            {{{"subnet", "fd00:1::/64"}, {"rangeStart", "fd00:1::2"}, {"rangeEnd", "fd00:1::2"}}}};
+        config["ipam"]["ranges"] = json::parse(R"([[{"subnet": "10.244.1.0/24"}],
+            [{"subnet": "fd00:1::/64", "rangeStart": "fd00:1::2", "rangeEnd": "fd00:1::2"}]])");
         const PodNetns other = make_pod_netns();
         add("other", other);
         del("one", ""); // as a runtime may, before it tries
@@ -285,7 +284,7 @@ TEST_CASE_METHOD(CniFixture, "a node with IPv4 only, and one with IPv6 only", "[
         {"10.244.1.0/24", "10.244.1.1"},
         {"fd00:1::/64", "fd00:1::1"},
     }));
-    config["ipam"]["ranges"] = {{{{"subnet", subnet}}}};
+    config["ipam"]["ranges"] = json::array({json::array({json{{"subnet", subnet}}})});
     const PodNetns pod = make_pod_netns();
     CHECK(add("one", pod)["ips"].size() == 1);
     run_in(pod, "ping -q -c 1 -W 2 " + gateway + " >/dev/null");

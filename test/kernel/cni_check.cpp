@@ -47,7 +47,7 @@ TEST_CASE_METHOD(CheckFixture, "CHECK says which part of an attachment is broken
     }
     SECTION("the pod's interface is of another kind")
     {
-        run_in(pod, "ip link del eth0 && ip link add eth0 type dummy");
+        run_in(pod, "ip link del eth0 && ip link add eth0 type vxlan id 7 dstport 4789");
         complaint = "is no veth";
     }
     SECTION("the pod's MAC address changed")

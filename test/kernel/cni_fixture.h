@@ -18,15 +18,14 @@ namespace routelet::test {
 
 // A node of its own: a fresh network namespace, an empty state folder, and the plugin to call in it.
 class CniFixture : public NetnsFixture {
+    TemporaryDirectory temporary_; // before what names it
+
 public:
-    nlohmann::json config = {
-        {"cniVersion", "1.1.0"},
-        {"name", "routelet"},
-        {"type", "routelet-cni"},
-        {"ipam",
-         {{"type", "host-local"},
-          {"dataDir", (temporary_.path / "ipam").string()},
-          {"ranges", {{{{"subnet", "10.244.1.0/24"}}}, {{{"subnet", "fd00:1::/64"}}}}}}}};
+    nlohmann::json config = nlohmann::json::parse(R"({
+        "cniVersion": "1.1.0", "name": "routelet", "type": "routelet-cni",
+        "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd00:1::/64"}]]}})");
+
+    CniFixture() { config["ipam"]["dataDir"] = (temporary_.path / "ipam").string(); }
 
     CniCall start(const std::string& command, const std::string& container, const std::string& netns) const
     {
@@ -85,9 +84,6 @@ public:
     {
         in_netns(pod.netns, [&] { run(command); });
     }
-
-private:
-    TemporaryDirectory temporary_;
 };
 
 } // namespace routelet::test

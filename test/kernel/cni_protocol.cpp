@@ -118,7 +118,7 @@ TEST_CASE_METHOD(CniFixture, "STATUS tells whether an ADD would do", "[kernel][c
 
     SECTION("not when the bridge's name is taken")
     {
-        run("ip link add v-net-0 type dummy");
+        run("ip link add v-net-0 type vxlan id 7 dstport 4789");
     }
     SECTION("not when the state folder is a file")
     {
@@ -150,7 +150,7 @@ TEST_CASE_METHOD(CniFixture, "GC removes what is not on the list, and nothing wh
     CHECK(call("GC", "", "").exit_code == 0);
     CHECK(veths().size() == 3);
 
-    config["cni.dev/valid-attachments"] = {{{"containerID", "keep"}, {"ifname", "eth0"}}};
+    config["cni.dev/valid-attachments"] = json::parse(R"([{"containerID": "keep", "ifname": "eth0"}])");
     for (int i = 0; i < 2; ++i) {
         const CniReply reply = call("GC", "", "");
         CHECK(reply.exit_code == 0);
