@@ -18,6 +18,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 
 namespace asio = boost::asio;
 
@@ -208,7 +209,7 @@ Result<k8s::ClusterConfig> load_cluster(const RunOptions& options)
 
 } // namespace
 
-Result<int> run_agent(const RunOptions& options, const Log& log)
+Result<> run_agent(const RunOptions& options, const Log& log)
 {
     auto cluster = load_cluster(options);
     if (!cluster)
@@ -246,10 +247,11 @@ Result<int> run_agent(const RunOptions& options, const Log& log)
         log.write(LogLine(LogLevel::info, "agent-stopped")
                       .with("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT")
                       .with("routes_left", agent.routes_in_place()));
-        io.stop();
+        // Not io.stop(): a DNS look-up that hangs cannot be cancelled, and would keep the process from ending.
+        std::_Exit(exit_ok);
     });
     io.run();
-    return static_cast<int>(exit_ok);
+    return make_error(boost::system::errc::state_not_recoverable, "the agent has nothing left to do");
 }
 
 } // namespace routelet::controller

@@ -38,11 +38,8 @@ int run(const RunOptions& options)
     std::signal(SIGPIPE, SIG_IGN);
     const Log log(options.log_format, options.log_level);
     const auto ended = run_agent(options, log);
-    if (!ended) {
-        std::cerr << "routelet: " << ended.error() << "\n";
-        return exit_failed;
-    }
-    return *ended;
+    std::cerr << "routelet: " << ended.error() << "\n";
+    return exit_failed;
 }
 
 } // namespace
