@@ -84,9 +84,13 @@ make_node()
     make_host "$1" $((10 + 10#${1#node}))
 }
 
+# Never `command | grep -q`: grep ends at the first match, and with pipefail the command's broken pipe counts.
 routes_of() { ip -n "$hosts-$1" -4 route show proto $protocol; }
-has_route() { routes_of "$1" | grep -q "^10.244.$((10#${2#node})).0/24 via 192.168.1.$((10 + 10#${2#node})) "; }
-has_no_route() { ! routes_of "$1" | grep -q "^10.244.$((10#${2#node})).0/24 "; }
+has_route()
+{
+    grep -q "^10.244.$((10#${2#node})).0/24 via 192.168.1.$((10 + 10#${2#node})) " <<<"$(routes_of "$1")"
+}
+has_no_route() { ! grep -q "^10.244.$((10#${2#node})).0/24 " <<<"$(routes_of "$1")"; }
 
 # remove_lab: all that was started and made, and $state.
 remove_lab()

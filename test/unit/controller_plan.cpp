@@ -52,7 +52,7 @@ PlannedRoute via(const std::string& node, const IpPrefix& pods, const IpAddress&
     return {.destination = pods, .gateway = gateway, .link = link, .node = node};
 }
 
-const Verdict& verdict_of(const Plan& plan, const std::string& node)
+Verdict verdict_of(const Plan& plan, const std::string& node)
 {
     const auto found = std::ranges::find(plan.verdicts, node, &Verdict::node);
     REQUIRE(found != plan.verdicts.end());
@@ -238,7 +238,7 @@ TEST_CASE("a bad node is refused with its reason, and the others are routed all 
 
     const Plan plan = plan_routes(cluster({self, node02, node03, row.bad}), node01, as_node01);
 
-    const Verdict& verdict = verdict_of(plan, "bad");
+    const Verdict verdict = verdict_of(plan, "bad");
     CHECK(verdict.state == row.state);
     CHECK(to_string(verdict.reason) == to_string(row.reason));
     CHECK_THAT(verdict.detail, has_text(row.detail));
