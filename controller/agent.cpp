@@ -247,7 +247,8 @@ Result<> run_agent(const RunOptions& options, const Log& log)
         log.write(LogLine(LogLevel::info, "agent-stopped")
                       .with("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT")
                       .with("routes_left", agent.routes_in_place()));
-        // Not io.stop(): a DNS look-up that hangs cannot be cancelled, and would keep the process from ending.
+        // Not io.stop(): a DNS look-up that hangs cannot be cancelled, and would keep the process from
+        // ending.
         std::_Exit(exit_ok);
     });
     io.run();
