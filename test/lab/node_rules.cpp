@@ -5,7 +5,6 @@
 
 #include <charconv>
 #include <optional>
-#include <regex>
 #include <string>
 
 namespace routelet::lab {
@@ -16,11 +15,41 @@ std::string name_of(const Json& node)
     return text_at(node, {"metadata", "name"});
 }
 
+bool is_digit(char letter)
+{
+    return letter >= '0' && letter <= '9';
+}
+
 // "10.001.0.5" as Go's ParseCIDRSloppy reads it: "10.1.0.5".
 std::string without_leading_zeros(const std::string& text)
 {
-    static const std::regex zeros(R"((^|\.)0+(?=\d))");
-    return std::regex_replace(text, zeros, "$1");
+    std::string plain;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const bool at_start = plain.empty() || plain.back() == '.';
+        const bool digit_follows = i + 1 < text.size() && is_digit(text[i + 1]);
+        if (!(text[i] == '0' && at_start && digit_follows))
+            plain += text[i];
+    }
+    return plain;
+}
+
+// RFC 1123: labels of lower case letters, digits and inner hyphens, joined by dots.
+bool is_subdomain(const std::string& name)
+{
+    const auto is_alphanumeric = [](char letter) {
+        return is_digit(letter) || (letter >= 'a' && letter <= 'z');
+    };
+    bool starts_label = true;
+    bool may_end = false; // the last letter may end a label
+    for (const char letter : name) {
+        const bool fits =
+            is_alphanumeric(letter) || (letter == '-' && !starts_label) || (letter == '.' && may_end);
+        if (!fits)
+            return false;
+        may_end = is_alphanumeric(letter);
+        starts_label = letter == '.';
+    }
+    return may_end && name.size() <= 253;
 }
 
 std::optional<IpFamily> family_of(const Json& cidr)
@@ -84,9 +113,8 @@ void default_pod_cidrs(Json& node)
 
 void check_new_node(const Json& node)
 {
-    static const std::regex subdomain(R"([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*)");
     const std::string name = name_of(node);
-    if (name.size() > 253 || !std::regex_match(name, subdomain))
+    if (!is_subdomain(name))
         throw invalid("Node", name, "metadata.name",
                       "Invalid value: \"" + name +
                           "\": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric "

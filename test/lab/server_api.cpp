@@ -96,6 +96,19 @@ TEST_CASE("what a Node may not be is refused as invalid", "[lab][api]")
               .status == 422);
 }
 
+TEST_CASE("a Node's name is a DNS subdomain", "[lab][api]")
+{
+    Fixture f;
+    const auto status = [&](const std::string& name) {
+        return f.ask("POST", "/api/v1/nodes", R"({"metadata":{"name":")" + name + R"("}})").status;
+    };
+    for (const char* good : {"n", "0", "node-1", "a.b-c.d"})
+        CHECK(status(good) == 201);
+    for (const char* bad : {"", "-a", "a-", "a..b", ".a", "a.", "a.-b", "a-.b", "A", "a_b"})
+        CHECK(status(bad) == 422);
+    CHECK(status(std::string(254, 'a')) == 422);
+}
+
 TEST_CASE("status changes through /status only, and the rest not there", "[lab][api]")
 {
     Fixture f;
