@@ -27,10 +27,9 @@ inline Bytes attribute(std::uint16_t type, std::span<const std::uint8_t> content
     const nlattr header{.nla_len = length != 0 ? length
                                                : static_cast<std::uint16_t>(sizeof(nlattr) + content.size()),
                         .nla_type = type};
-    Bytes bytes(sizeof header);
+    Bytes bytes((sizeof header + content.size() + 3) / 4 * 4);
     std::memcpy(bytes.data(), &header, sizeof header);
-    bytes.insert(bytes.end(), content.begin(), content.end());
-    bytes.resize((bytes.size() + 3) / 4 * 4);
+    std::ranges::copy(content, bytes.begin() + sizeof header);
     return bytes;
 }
 
