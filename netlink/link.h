@@ -29,15 +29,15 @@ struct MacAddress {
 // A network interface (ip-link(8)).
 struct Link {
     IfIndex index{};
-    std::string name;
-    std::string kind; // IFLA_INFO_KIND: "bridge", "veth"; empty for hardware
-    std::string alias;
-    std::optional<MacAddress> mac;
-    std::uint32_t mtu = 0;       // bytes
-    unsigned flags = 0;          // IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP (linux/if.h)
-    IfIndex master{};            // the bridge that it is a port of
-    IfIndex peer{};              // IFLA_LINK: a veth's other end, an index in its own namespace
-    std::optional<bool> hairpin; // bridge ports only (IFLA_BRPORT_MODE)
+    std::string name{};
+    std::string kind{}; // IFLA_INFO_KIND: "bridge", "veth"; empty for hardware
+    std::string alias{};
+    std::optional<MacAddress> mac{};
+    std::uint32_t mtu = 0;         // bytes
+    unsigned flags = 0;            // IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP (linux/if.h)
+    IfIndex master{};              // the bridge that it is a port of
+    IfIndex peer{};                // IFLA_LINK: a veth's other end, an index in its own namespace
+    std::optional<bool> hairpin{}; // bridge ports only (IFLA_BRPORT_MODE)
 
     bool is_up() const noexcept;
     bool has_carrier() const noexcept; // IFF_LOWER_UP
@@ -56,9 +56,9 @@ Result<std::optional<Link>> find_link(Socket& socket, IfIndex index);
 
 // A bridge, up, with its address fixed so that it does not follow its ports. EEXIST when the name is taken.
 struct NewBridge {
-    std::string name;
+    std::string name{};
     MacAddress mac;
-    std::uint32_t mtu = 0; // bytes; 0: the kernel's default
+    std::uint32_t mtu = 0; // bytes; 0: the kernel's default. Once it has ports: the smallest of theirs
 };
 Request make_bridge(const NewBridge& bridge);
 
@@ -78,7 +78,7 @@ Request make_veth(const NewVeth& veth);
 // Sets a bridge port up, with an alias that says whose it is, and hairpin mode, in one request.
 struct PortSettings {
     IfIndex port{};
-    std::string alias; // IFLA_IFALIAS, at most 255 bytes
+    std::string alias{}; // IFLA_IFALIAS, at most 255 bytes
     bool hairpin = true;
 };
 Request set_port_up(const PortSettings& settings);

@@ -1,1 +1,87 @@
 #include "netlink/monitor.h"
+
+#include "netlink/datagram.h"
+
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+
+namespace routelet::netlink {
+namespace {
+
+constexpr unsigned groups =
+    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+// Holds some 40,000 route notifications; the default holds 256.
+constexpr int receive_buffer = 32 * 1024 * 1024; // bytes
+constexpr std::size_t events_at_a_time = 256;
+
+template <class Event, class Object>
+void add(std::vector<KernelEvent>& events, Result<Object> parsed, bool removed)
+{
+    if (parsed)
+        events.push_back(Event{std::move(*parsed), removed});
+}
+
+void add_event(std::vector<KernelEvent>& events, std::uint16_t type, std::span<const std::uint8_t> payload)
+{
+    switch (type) {
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+        return add<RouteChanged>(events, parse_route(payload), type == RTM_DELROUTE);
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+        return add<LinkChanged>(events, parse_link(payload), type == RTM_DELLINK);
+    case RTM_NEWADDR:
+    case RTM_DELADDR:
+        return add<AddressChanged>(events, parse_address(payload), type == RTM_DELADDR);
+    default:
+        return;
+    }
+}
+
+} // namespace
+
+void Monitor::Close::operator()(mnl_socket* socket) const noexcept
+{
+    (void)mnl_socket_close(socket); // a netlink socket has nothing to flush
+}
+
+Result<Monitor> Monitor::open()
+{
+    Monitor opened(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (opened.socket_ == nullptr)
+        return last_errno("opening an rtnetlink socket for notifications");
+    enlarge_receive_buffer(opened.fd(), receive_buffer);
+    if (mnl_socket_bind(opened.socket_.get(), groups, MNL_SOCKET_AUTOPID) != 0)
+        return last_errno("subscribing to rtnetlink notifications");
+    opened.buffer_.resize(datagram_limit);
+    return opened;
+}
+
+int Monitor::fd() const noexcept
+{
+    return mnl_socket_get_fd(socket_.get());
+}
+
+Result<std::vector<KernelEvent>> Monitor::read()
+{
+    namespace errc = boost::system::errc;
+    std::vector<KernelEvent> events;
+    while (events.size() < events_at_a_time) {
+        const auto datagram = receive(fd(), buffer_, 0);
+        if (datagram) {
+            for_each_message(*datagram, [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
+                add_event(events, header.nlmsg_type, payload);
+            });
+            continue;
+        }
+        const auto& code = datagram.error().code;
+        if (code == errc::resource_unavailable_try_again)
+            break;
+        if (code != errc::no_buffer_space && code != errc::message_size)
+            return datagram.error();
+        events.emplace_back(Overrun{});
+    }
+    return events;
+}
+
+} // namespace routelet::netlink

@@ -25,10 +25,10 @@ std::string to_string(RouteProtocol protocol);
 // we never write one, so that is enough to tell that it is not ours as we wrote it.
 struct Route {
     IpPrefix destination;
-    std::optional<IpAddress> gateway; // RTA_GATEWAY; none for a connected route
-    IfIndex oif{};                    // RTA_OIF; 0 for unreachable and blackhole
-    std::uint32_t table = 254;        // RT_TABLE_MAIN
-    std::uint32_t metric = 0;         // RTA_PRIORITY; IPv6 turns 0 into 1024
+    std::optional<IpAddress> gateway{}; // RTA_GATEWAY; none for a connected route
+    IfIndex oif{};                      // RTA_OIF; 0 for unreachable and blackhole
+    std::uint32_t table = 254;          // RT_TABLE_MAIN
+    std::uint32_t metric = 0;           // RTA_PRIORITY; IPv6 turns 0 into 1024
     RouteProtocol protocol{};
     std::uint8_t type = 1;     // RTN_UNICAST, RTN_UNREACHABLE ...
     std::uint8_t scope = 0;    // RT_SCOPE_UNIVERSE; the kernel's for IPv6
@@ -57,7 +57,9 @@ Request replace_route(const Route& route);
 // than this. Somebody else's having been faster (ESRCH) is for the caller to take as success.
 Request delete_route(const Route& route);
 
-// The route that packets to `address` would take now (RTM_GETROUTE, as `ip route get`).
+// The route that packets to `address` would take now, as its table holds it (RTM_GETROUTE with
+// RTM_F_FIB_MATCH, as `ip route get fibmatch`). Fails with what a packet would meet: network_unreachable
+// where no route matches, host_unreachable at an unreachable one.
 Result<Route> route_to(Socket& socket, const IpAddress& address);
 
 } // namespace routelet::netlink

@@ -40,7 +40,13 @@ private:
     struct Close {
         void operator()(mnl_socket* socket) const noexcept;
     };
+    enum class Reading { whole, interrupted };
+
     explicit Socket(mnl_socket* socket) : socket_(socket) {}
+    Result<> send(std::span<const std::uint8_t> bytes) const;
+    void execute_batch(std::span<const Request> requests, std::span<Result<>> results);
+    Result<Reading> converse(const Request& request, std::uint16_t flags,
+                             const std::function<void(const Message&)>& take);
 
     std::unique_ptr<mnl_socket, Close> socket_;
     std::uint32_t sequence_ = 0; // 0 marks kernel events, so requests count from 1

@@ -1,0 +1,484 @@
+#include "cni/config.h"
+
+#include "cni/error.h"
+#include "cni/json_reader.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace routelet::cni {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::uint32_t smallest_mtu = 68;        // RFC 791
+constexpr std::uint32_t smallest_ipv6_mtu = 1280; // RFC 8200 section 5
+constexpr std::uint32_t largest_mtu = 65535;
+
+Error invalid(std::string what)
+{
+    return failure(ErrorCode::invalid_config, std::move(what));
+}
+
+Result<CniVersion> parse_version(const json& document, Verb verb)
+{
+    const Result<std::optional<std::string>> text = read_string(document, "cniVersion");
+    if (!text)
+        return text.error();
+    const std::string asked = text->value_or("0.1.0"); // what an absent cniVersion stands for
+    const std::optional<CniVersion> version = parse_cni_version(asked);
+    if (!version)
+        return failure(ErrorCode::incompatible_version,
+                       "cniVersion is \"" + asked + "\"; supported are 0.3.0, 0.3.1, 0.4.0, 1.0.0 and 1.1.0");
+
+    const CniVersion oldest = verb == Verb::check                        ? CniVersion::v0_4_0
+                              : verb == Verb::gc || verb == Verb::status ? CniVersion::v1_1_0
+                                                                         : CniVersion::v0_3_0;
+    if (*version < oldest)
+        return failure(ErrorCode::incompatible_version, "cniVersion is \"" + asked +
+                                                            "\", which does not have this command yet; it "
+                                                            "came with " +
+                                                            std::string(to_string(oldest)));
+    return *version;
+}
+
+Result<Network> parse_network(const json& document, Verb verb)
+{
+    const Result<CniVersion> version = parse_version(document, verb);
+    if (!version)
+        return version.error();
+    Result<std::optional<std::string>> name = read_string(document, "name");
+    if (!name)
+        return name.error();
+    if (!name->has_value())
+        return invalid("\"name\" is missing");
+    if (!is_container_id(**name)) // the specification has one rule for both
+        return invalid("\"name\" is \"" + (*name)->substr(0, 64) +
+                       "\"; it has to start with a letter or digit and go on with letters, digits, '_', '.' "
+                       "or '-'");
+
+    Network network{*version, std::move(**name)};
+    const Result<const json*> ipam = read_object(document, "ipam");
+    if (!ipam)
+        return ipam.error();
+    if (*ipam == nullptr)
+        return network;
+    Result<std::optional<std::string>> data_dir = read_string(**ipam, "dataDir");
+    if (!data_dir)
+        return data_dir.error();
+    if (data_dir->has_value() && !(*data_dir)->empty())
+        network.data_dir = **data_dir;
+    if (network.data_dir.is_relative())
+        return invalid("\"dataDir\" is \"" + network.data_dir.string() + "\", which is not an absolute path");
+    return network;
+}
+
+// Known keys whose value asks for something that we do not do. Silence would break the user's intention.
+Result<> refuse_unsupported(const json& document)
+{
+    struct Unsupported {
+        const char* key;
+        json value;
+    };
+    const std::array unsupported = {Unsupported{"ipMasq", true},
+                                    Unsupported{"promiscMode", true},
+                                    Unsupported{"isGateway", false},
+                                    Unsupported{"forceAddress", true},
+                                    Unsupported{"macspoofchk", true},
+                                    Unsupported{"portIsolation", true},
+                                    Unsupported{"disableContainerInterface", true}};
+    for (const auto& [key, value] : unsupported) {
+        const auto found = document.find(key);
+        if (found != document.end() && *found == value)
+            return failure(ErrorCode::unsupported_field,
+                           std::string("\"") + key + "\": " + value.dump() + " is not supported");
+    }
+    for (const char* key : {"vlan", "vlanTrunk"}) {
+        const auto found = document.find(key);
+        if (found != document.end() && !found->is_null() && *found != 0)
+            return failure(ErrorCode::unsupported_field,
+                           std::string("\"") + key + "\": " + found->dump() + " is not supported");
+    }
+    return {};
+}
+
+Result<> refuse_unsupported_text(const json& object, const char* key, std::string_view only)
+{
+    const Result<std::optional<std::string>> text = read_string(object, key);
+    if (!text)
+        return text.error();
+    if (text->has_value() && **text != only)
+        return failure(ErrorCode::unsupported_field, std::string("\"") + key + "\": \"" + **text +
+                                                         "\" is not supported; the only one is \"" +
+                                                         std::string(only) + "\"");
+    return {};
+}
+
+Result<AddressRange> parse_range(const json& object)
+{
+    if (!object.is_object())
+        return invalid("\"ranges\" has an entry that is not an object");
+    const Result<std::optional<std::string>> text = read_string(object, "subnet");
+    if (!text)
+        return text.error();
+    if (!text->has_value())
+        return invalid("\"ipam\": a range has no \"subnet\"");
+    const Result<IpPrefix> subnet = IpPrefix::parse(**text);
+    if (!subnet)
+        return invalid("\"subnet\" is \"" + **text +
+                       "\", which is not a network (host bits have to be zero)");
+
+    AddressRange::Bounds bounds;
+    for (const auto& [key, into] :
+         {std::pair{"rangeStart", &bounds.first}, std::pair{"rangeEnd", &bounds.last},
+          std::pair{"gateway", &bounds.gateway}}) {
+        Result<std::optional<IpAddress>> address = read_address(object, key);
+        if (!address)
+            return address.error();
+        *into = *address;
+    }
+    return AddressRange::make(*subnet, bounds);
+}
+
+Result<RangeSet> parse_range_set(const json& list)
+{
+    if (!list.is_array())
+        return invalid("\"ranges\" has an entry that is not a list of ranges");
+    std::vector<AddressRange> ranges;
+    for (const json& object : list) {
+        const Result<AddressRange> range = parse_range(object);
+        if (!range)
+            return range.error();
+        ranges.push_back(*range);
+    }
+    return RangeSet::make(std::move(ranges));
+}
+
+// "subnet" beside "ranges" stands for a set of its own, the first.
+Result<std::vector<RangeSet>> parse_range_sets(const json& ipam)
+{
+    json lists = json::array();
+    if (ipam.contains("subnet") && !ipam["subnet"].is_null())
+        lists.push_back(json::array({ipam}));
+    const Result<const json*> listed = read_array(ipam, "ranges");
+    if (!listed)
+        return listed.error();
+    if (*listed != nullptr)
+        lists.insert(lists.end(), (*listed)->begin(), (*listed)->end());
+    if (lists.empty())
+        return invalid("\"ipam\" has neither \"ranges\" nor \"subnet\"");
+
+    std::vector<RangeSet> sets;
+    for (const json& list : lists) {
+        Result<RangeSet> set = parse_range_set(list);
+        if (!set)
+            return set.error();
+        for (const RangeSet& other : sets)
+            if (other.overlaps(*set))
+                return invalid("ipam: ranges " + other.to_string() + " and " + set->to_string() + " overlap");
+        sets.push_back(std::move(*set));
+    }
+    return sets;
+}
+
+const RangeSet* first_set(const std::vector<RangeSet>& sets, IpFamily family)
+{
+    const auto found = std::ranges::find(sets, family, &RangeSet::family);
+    return found == sets.end() ? nullptr : &*found;
+}
+
+Result<ResultRoute> parse_route(const json& object, const std::vector<RangeSet>& sets)
+{
+    if (!object.is_object())
+        return invalid("\"routes\" has an entry that is not an object");
+    const Result<std::optional<std::string>> text = read_string(object, "dst");
+    if (!text)
+        return text.error();
+    const Result<IpPrefix> destination = IpPrefix::parse(text->value_or(""));
+    if (!destination)
+        return invalid("\"dst\" is \"" + text->value_or("") + "\", which is not a network");
+    Result<std::optional<IpAddress>> gateway = read_address(object, "gw");
+    if (!gateway)
+        return gateway.error();
+
+    const RangeSet* set = first_set(sets, destination->family());
+    if (set == nullptr)
+        return invalid("\"routes\" has " + destination->to_string() +
+                       ", but no range has addresses of that family");
+    if (gateway->has_value() && (*gateway)->family() != destination->family())
+        return invalid("\"gw\" " + (*gateway)->to_string() + " is not of the family of " +
+                       destination->to_string());
+    for (const char* key : {"mtu", "advmss", "priority", "table", "scope"})
+        if (object.contains(key) && !object[key].is_null())
+            return failure(ErrorCode::unsupported_field, std::string("\"routes\": \"") + key + "\": " +
+                                                             object[key].dump() + " is not supported");
+    return ResultRoute{*destination, gateway->value_or(set->ranges().front().gateway())};
+}
+
+// The routes of the configuration, and a default route for each family that has none yet, if so configured.
+Result<std::vector<ResultRoute>> parse_routes(const json& document, const json& ipam,
+                                              const std::vector<RangeSet>& sets)
+{
+    std::vector<ResultRoute> routes;
+    const Result<const json*> listed = read_array(ipam, "routes");
+    if (!listed)
+        return listed.error();
+    for (const json& object : *listed == nullptr ? json::array() : **listed) {
+        const Result<ResultRoute> route = parse_route(object, sets);
+        if (!route)
+            return route.error();
+        if (std::ranges::find(routes, *route) == routes.end())
+            routes.push_back(*route);
+    }
+
+    const Result<std::optional<bool>> is_default = read_bool(document, "isDefaultGateway");
+    if (!is_default)
+        return is_default.error();
+    if (!is_default->value_or(true))
+        return routes;
+    for (const RangeSet& set : sets) {
+        const IpPrefix everything = IpPrefix::of(set.ranges().front().gateway(), 0);
+        if (std::ranges::find(routes, everything, &ResultRoute::destination) == routes.end())
+            routes.push_back({everything, set.ranges().front().gateway()});
+    }
+    return routes;
+}
+
+Result<std::uint32_t> parse_mtu(const json& document, const std::vector<RangeSet>& sets)
+{
+    const Result<std::optional<std::int64_t>> mtu = read_integer(document, "mtu");
+    if (!mtu)
+        return mtu.error();
+    const std::int64_t value = mtu->value_or(0);
+    if (value == 0)
+        return std::uint32_t{0};
+    const std::uint32_t smallest =
+        first_set(sets, IpFamily::v6) != nullptr ? smallest_ipv6_mtu : smallest_mtu;
+    if (value < smallest || value > largest_mtu)
+        return invalid("\"mtu\" is " + std::to_string(value) + "; it has to be " + std::to_string(smallest) +
+                       " to " + std::to_string(largest_mtu));
+    return static_cast<std::uint32_t>(value);
+}
+
+// "10.244.1.7" or "10.244.1.7/24": the length is the range's in any case.
+Result<> add_wanted_address(std::string_view text, PodNetwork& pod)
+{
+    const Result<IpAddress> address = IpAddress::parse(text.substr(0, text.find('/')));
+    if (!address)
+        return invalid("the requested address \"" + std::string(text) + "\" is not one");
+    if (std::ranges::find(pod.wanted_addresses, *address) == pod.wanted_addresses.end())
+        pod.wanted_addresses.push_back(*address);
+    return {};
+}
+
+Result<> add_wanted_mac(const std::string& text, PodNetwork& pod)
+{
+    const Result<netlink::MacAddress> mac = netlink::MacAddress::parse(text);
+    if (!mac || (mac->bytes[0] & 1U) != 0) // the group bit: not an address that a station may have
+        return invalid("the requested MAC address \"" + text + "\" is not one of a single interface");
+    pod.wanted_mac = *mac;
+    return {};
+}
+
+// {"ips": ["10.244.1.7/24"], "mac": "0a:58:0a:f4:01:07"}, the shape of args.cni and of runtimeConfig.
+Result<> add_wishes(const json& object, PodNetwork& pod)
+{
+    const Result<const json*> addresses = read_array(object, "ips");
+    if (!addresses)
+        return addresses.error();
+    for (const json& address : *addresses == nullptr ? json::array() : **addresses) {
+        if (!address.is_string())
+            return invalid("\"ips\" has an entry that is not a string");
+        if (auto added = add_wanted_address(address.get<std::string>(), pod); !added)
+            return added;
+    }
+    const Result<std::optional<std::string>> mac = read_string(object, "mac");
+    if (!mac)
+        return mac.error();
+    return mac->has_value() && !(*mac)->empty() ? add_wanted_mac(**mac, pod) : Result<>{};
+}
+
+// What the caller wants by name, from the weakest source to the strongest; all addresses count.
+Result<> parse_wishes(const json& document, const CniArgs& args, PodNetwork& pod)
+{
+    for (std::string_view rest = args.address ? std::string_view(*args.address) : ""; !rest.empty();) {
+        const std::size_t comma = rest.find(',');
+        if (auto added = add_wanted_address(rest.substr(0, comma), pod); !added)
+            return added;
+        rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
+    }
+    if (args.mac)
+        if (auto added = add_wanted_mac(*args.mac, pod); !added)
+            return added;
+
+    const Result<const json*> conventional = read_object(document, "args");
+    if (!conventional)
+        return conventional.error();
+    const Result<const json*> of_cni =
+        *conventional == nullptr ? Result<const json*>(nullptr) : read_object(**conventional, "cni");
+    if (!of_cni)
+        return of_cni.error();
+    const Result<const json*> runtime = read_object(document, "runtimeConfig");
+    if (!runtime)
+        return runtime.error();
+    if (*runtime != nullptr && (*runtime)->contains("ipRanges") && !(**runtime)["ipRanges"].is_null())
+        return failure(ErrorCode::unsupported_field,
+                       "\"runtimeConfig\": \"ipRanges\": " + (**runtime)["ipRanges"].dump() +
+                           " is not supported");
+    for (const json* object : {*of_cni, *runtime})
+        if (object != nullptr)
+            if (auto added = add_wishes(*object, pod); !added)
+                return added;
+
+    for (const IpAddress& address : pod.wanted_addresses)
+        if (std::ranges::none_of(pod.range_sets, [&address](const RangeSet& set) {
+                return set.range_offering(address) != nullptr;
+            }))
+            return invalid("the requested address " + address.to_string() + " is in none of the ranges");
+    return {};
+}
+
+Result<> parse_bridge(const json& document, PodNetwork& pod)
+{
+    Result<std::optional<std::string>> bridge = read_string(document, "bridge");
+    if (!bridge)
+        return bridge.error();
+    if (bridge->has_value() && !(*bridge)->empty())
+        pod.bridge = **bridge;
+    if (!is_interface_name(pod.bridge))
+        return invalid("\"bridge\" is \"" + pod.bridge.substr(0, 64) +
+                       "\", which does not name an interface");
+
+    const Result<std::optional<bool>> hairpin = read_bool(document, "hairpinMode");
+    if (!hairpin)
+        return hairpin.error();
+    pod.hairpin = hairpin->value_or(true);
+    return {};
+}
+
+Result<> parse_ipam(const json& document, PodNetwork& pod)
+{
+    const Result<const json*> ipam = read_object(document, "ipam");
+    if (!ipam)
+        return ipam.error();
+    if (*ipam == nullptr)
+        return invalid("\"ipam\" is missing");
+    if (auto supported = refuse_unsupported_text(**ipam, "type", "host-local"); !supported)
+        return supported;
+
+    Result<std::vector<RangeSet>> sets = parse_range_sets(**ipam);
+    if (!sets)
+        return sets.error();
+    pod.range_sets = std::move(*sets);
+    Result<std::vector<ResultRoute>> routes = parse_routes(document, **ipam, pod.range_sets);
+    if (!routes)
+        return routes.error();
+    pod.routes = std::move(*routes);
+    return {};
+}
+
+Result<> parse_extras(const json& document, PodNetwork& pod)
+{
+    const Result<std::uint32_t> mtu = parse_mtu(document, pod.range_sets);
+    if (!mtu)
+        return mtu.error();
+    pod.mtu = *mtu;
+
+    const Result<const json*> dns = read_object(document, "dns");
+    if (!dns)
+        return dns.error();
+    if (*dns != nullptr && !(*dns)->empty())
+        pod.dns = (*dns)->dump();
+
+    const Result<const json*> previous = read_object(document, "prevResult");
+    if (!previous)
+        return previous.error();
+    if (*previous == nullptr)
+        return {};
+    Result<AttachmentResult> result = parse_result(**previous);
+    if (!result)
+        return result.error();
+    pod.previous = std::move(*result);
+    return {};
+}
+
+Result<PodNetwork> parse_pod_network(const json& document, const CniArgs& args)
+{
+    PodNetwork pod;
+    if (auto supported = refuse_unsupported(document); !supported)
+        return supported.error();
+    if (auto supported = refuse_unsupported_text(document, "mode", "bridge"); !supported)
+        return supported.error();
+    if (auto parsed = parse_bridge(document, pod); !parsed)
+        return parsed.error();
+    if (auto parsed = parse_ipam(document, pod); !parsed)
+        return parsed.error();
+    if (auto parsed = parse_wishes(document, args, pod); !parsed)
+        return parsed.error();
+    if (auto parsed = parse_extras(document, pod); !parsed)
+        return parsed.error();
+    return pod;
+}
+
+// An absent list says nothing; an empty one, and null, which some runtimes send for it, say "none".
+Result<std::optional<std::vector<AttachmentId>>> parse_valid_attachments(const json& document)
+{
+    constexpr const char* key = "cni.dev/valid-attachments";
+    const auto found = document.find(key);
+    if (found == document.end())
+        return std::optional<std::vector<AttachmentId>>{};
+    std::vector<AttachmentId> valid;
+    if (!found->is_null() && !found->is_array())
+        return invalid(std::string("\"") + key + "\" is not a list");
+    for (const json& object : found->is_null() ? json::array() : *found) {
+        if (!object.is_object())
+            return invalid(std::string("\"") + key + "\" has an entry that is not an object");
+        Result<std::optional<std::string>> container = read_string(object, "containerID");
+        if (!container)
+            return container.error();
+        Result<std::optional<std::string>> interface = read_string(object, "ifname");
+        if (!interface)
+            return interface.error();
+        valid.push_back({container->value_or(""), interface->value_or("")});
+    }
+    return std::optional(std::move(valid));
+}
+
+} // namespace
+
+Result<Config> parse_config(std::string_view text, Verb verb, const CniArgs& args)
+{
+    const Result<json> document = parse_object(text);
+    if (!document)
+        return document.error();
+    Result<Network> network = parse_network(*document, verb);
+    if (!network)
+        return network.error();
+
+    Config config{std::move(*network), {}, {}};
+    if (verb == Verb::gc) {
+        Result<std::optional<std::vector<AttachmentId>>> valid = parse_valid_attachments(*document);
+        if (!valid)
+            return valid.error();
+        config.valid_attachments = std::move(*valid);
+    }
+    if (verb == Verb::add || verb == Verb::check || verb == Verb::status) {
+        Result<PodNetwork> pod = parse_pod_network(*document, args);
+        if (!pod)
+            return pod.error();
+        config.pod = std::move(*pod);
+    }
+    return config;
+}
+
+std::string asked_version(std::string_view text)
+{
+    const Result<json> document = parse_object(text);
+    if (!document)
+        return {};
+    const Result<std::optional<std::string>> version = read_string(*document, "cniVersion");
+    return version ? version->value_or("") : std::string{};
+}
+
+} // namespace routelet::cni

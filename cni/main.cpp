@@ -1,0 +1,146 @@
+// routelet-cni: the CNI plugin. A runtime runs it for every pod, as root, in the host's network namespace.
+#include "base/log_line.h"
+#include "base/unique_fd.h"
+#include "base/version.h"
+#include "cni/config.h"
+#include "cni/error.h"
+#include "cni/plugin.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+namespace routelet::cni {
+namespace {
+
+constexpr std::string_view usage =
+    "routelet-cni is a CNI plugin: a container runtime runs it, with CNI_COMMAND and its parameters in the\n"
+    "environment and the network configuration on standard input.\n"
+    "Commands: ADD DEL CHECK GC STATUS VERSION. CNI versions: 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0.\n"
+    "ROUTELET_CNI_LOG=FILE (or =stderr) logs one line for every call.\n"
+    "Options: --version, --help.\n";
+
+std::string variable(const char* name)
+{
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+bool write_all(int fd, std::string_view text)
+{
+    while (!text.empty()) {
+        const ssize_t written = ::write(fd, text.data(), text.size());
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+}
+
+// A file that we open must not become 0, 1 or 2. What stands in for them can be neither read nor written.
+void occupy_standard_descriptors()
+{
+    for (int fd = 0; fd <= STDERR_FILENO; ++fd)
+        if (::fcntl(fd, F_GETFD) < 0)
+            (void)::open("/dev/null", O_PATH | O_CLOEXEC); // takes the lowest free number, which is fd
+}
+
+Result<std::string> read_standard_input()
+{
+    std::string text;
+    std::array<char, 16384> piece{};
+    for (;;) {
+        const ssize_t got = ::read(STDIN_FILENO, piece.data(), piece.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return failure(ErrorCode::io_failure,
+                           last_errno("reading the network configuration from standard input").text());
+        if (got == 0)
+            return text;
+        text.append(piece.data(), static_cast<std::size_t>(got));
+        if (text.size() > config_limit)
+            return failure(ErrorCode::decoding_failure,
+                           "the network configuration on standard input is longer than 1 MiB");
+    }
+}
+
+// VERSION has an answer without its input, and must not wait for somebody to type it.
+Result<std::string> input_for(const std::string& command)
+{
+    if (command == "VERSION") {
+        struct pollfd standard_input = {STDIN_FILENO, POLLIN, 0};
+        if (::isatty(STDIN_FILENO) == 1 || ::poll(&standard_input, 1, 1000) <= 0)
+            return std::string{};
+    }
+    return read_standard_input();
+}
+
+void log_call(const std::string& command, const Outcome& outcome, std::chrono::steady_clock::duration took)
+{
+    const std::string target = variable("ROUTELET_CNI_LOG");
+    if (target.empty())
+        return;
+    LogLine line(LogLevel::debug, outcome.exit_code == 0 ? "cni-done" : "cni-failed");
+    line.add("command", command);
+    line.add("container", variable("CNI_CONTAINERID"));
+    line.add("interface", variable("CNI_IFNAME"));
+    line.add("netns", variable("CNI_NETNS"));
+    line.add("took_us", std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    if (!outcome.problem.empty())
+        line.add("err", outcome.problem);
+
+    const std::string text = to_logfmt(line, std::chrono::system_clock::now()) + "\n";
+    const UniqueFd file(
+        target == "stderr"
+            ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
+            : ::open(target.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600));
+    if (file)
+        (void)write_all(file.fd(), text); // a full disk is no reason to fail a pod
+}
+
+// CNI_COMMAND is not set: a person is looking.
+int run_by_hand(int count, char** arguments)
+{
+    const std::string_view option = count > 1 ? arguments[1] : "";
+    if (option == "--version") {
+        const std::string text =
+            "routelet-cni " + std::string(version()) + " (" + std::string(commit()) + ")\n";
+        return write_all(STDOUT_FILENO, text) ? 0 : 1;
+    }
+    if (option == "--help")
+        return write_all(STDOUT_FILENO, usage) ? 0 : 1;
+    (void)write_all(STDERR_FILENO, usage); // nobody left to tell when it fails
+    return option.empty() ? 0 : 1;         // as the reference plugins do without an option
+}
+
+int run_as_plugin(const std::string& command)
+{
+    const auto start = std::chrono::steady_clock::now();
+    const Outcome outcome = run(variable, input_for(command));
+    const bool told = write_all(STDOUT_FILENO, outcome.output);
+    log_call(command, outcome, std::chrono::steady_clock::now() - start);
+    return told ? outcome.exit_code : 1;
+}
+
+} // namespace
+} // namespace routelet::cni
+
+int main(int count, char** arguments)
+{
+    using namespace routelet::cni;
+    occupy_standard_descriptors();
+    std::signal(SIGPIPE, SIG_IGN); // a runtime that went away is an error of write()
+    const std::string command = variable("CNI_COMMAND");
+    return command.empty() ? run_by_hand(count, arguments) : run_as_plugin(command);
+}

@@ -1,0 +1,253 @@
+#include "cni/state_directory.h"
+
+#include "base/file.h"
+#include "cni/error.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <thread>
+
+namespace routelet::cni {
+namespace {
+
+constexpr const char* index_directory = "by-id";
+constexpr const char* unfinished = ".new"; // one is enough: only the holder of the lock writes
+constexpr const char* boot_stamp = "boot_id";
+constexpr std::size_t file_limit = 4096; // bytes; none of ours is longer than some hundred
+
+struct CloseDirectory {
+    void operator()(DIR* stream) const noexcept { ::closedir(stream); }
+};
+
+Result<> make_directories(const std::filesystem::path& path)
+{
+    std::error_code failed;
+    std::filesystem::create_directories(path, failed);
+    if (failed)
+        return Error{failed, "making the state directory " + path.string()};
+    return {};
+}
+
+Result<UniqueFd> open_lock(int directory, const std::filesystem::path& path)
+{
+    UniqueFd file(::openat(directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    if (!file)
+        return last_errno("opening the lock " + (path / "lock").string());
+    return file;
+}
+
+// flock(2) has no time limit of its own; a signal to cut it short would be felt by the whole process.
+Result<> wait_for_lock(int lock, std::chrono::milliseconds patience, const std::filesystem::path& path)
+{
+    constexpr std::chrono::microseconds pause(500);
+    const auto deadline = std::chrono::steady_clock::now() + patience;
+    while (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return last_errno("locking " + (path / "lock").string());
+        if (std::chrono::steady_clock::now() >= deadline)
+            return failure(ErrorCode::try_again_later,
+                           "another process has held the lock " + (path / "lock").string() + " for " +
+                               std::to_string(patience.count()) + " ms; see `fuser` on that file");
+        std::this_thread::sleep_for(pause);
+    }
+    return {};
+}
+
+bool forgets_at_reboot(int directory)
+{
+    struct statfs file_system = {};
+    if (::fstatfs(directory, &file_system) != 0)
+        return false;
+    return file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC;
+}
+
+Result<> write_all(int fd, std::string_view content, const std::string& path)
+{
+    while (!content.empty()) {
+        const ssize_t written = ::write(fd, content.data(), content.size());
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return last_errno("writing " + path);
+        content.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+}
+
+} // namespace
+
+Result<StateDirectory> StateDirectory::open(const std::filesystem::path& path,
+                                            std::chrono::milliseconds patience)
+{
+    // One call when all is there, which is always but for a network's first pod after a boot.
+    UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory && errno == ENOENT) {
+        if (auto made = make_directories(path / index_directory); !made)
+            return made.error();
+        directory.reset(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    }
+    if (!directory)
+        return last_errno("opening the state directory " + path.string());
+    if (::mkdirat(directory.fd(), index_directory, 0755) != 0 && errno != EEXIST)
+        return last_errno("making " + (path / index_directory).string());
+    return lock(path, std::move(directory), patience);
+}
+
+Result<std::optional<StateDirectory>> StateDirectory::open_existing(const std::filesystem::path& path,
+                                                                    std::chrono::milliseconds patience)
+{
+    UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory && (errno == ENOENT || errno == ENOTDIR))
+        return std::optional<StateDirectory>{};
+    if (!directory)
+        return last_errno("opening the state directory " + path.string());
+    Result<StateDirectory> locked = lock(path, std::move(directory), patience);
+    if (!locked)
+        return locked.error();
+    return std::optional(std::move(*locked));
+}
+
+Result<StateDirectory> StateDirectory::lock(const std::filesystem::path& path, UniqueFd directory,
+                                            std::chrono::milliseconds patience)
+{
+    Result<UniqueFd> file = open_lock(directory.fd(), path);
+    if (!file)
+        return file.error();
+    if (auto locked = wait_for_lock(file->fd(), patience, path); !locked)
+        return locked.error();
+
+    StateDirectory state(path, std::move(directory), std::move(*file));
+    if (auto current = state.forget_earlier_boot(); !current)
+        return current.error();
+    return state;
+}
+
+// A folder without the stamp is new, or was host-local's, whose reservations may be of living pods: kept.
+Result<> StateDirectory::forget_earlier_boot() const
+{
+    if (forgets_at_reboot(directory_.fd()))
+        return {};
+    const Result<std::string> current = read_file("/proc/sys/kernel/random/boot_id");
+    if (!current)
+        return {}; // without /proc there is no telling; what is there is safer kept
+    const Result<std::optional<std::string>> stamped = read(boot_stamp);
+    if (!stamped)
+        return stamped.error();
+    if (*stamped == *current)
+        return {};
+    if (stamped->has_value())
+        if (auto cleared = clear(); !cleared)
+            return cleared;
+    return write(boot_stamp, *current); // last: a kill before this clears once more
+}
+
+Result<> StateDirectory::clear() const
+{
+    for (const std::string below : {".", index_directory}) {
+        const Result<std::vector<std::string>> names = list(below);
+        if (!names)
+            return names.error();
+        for (const std::string& name : *names)
+            if (name != "lock")
+                if (auto removed = remove((std::filesystem::path(below) / name).string()); !removed)
+                    return removed;
+    }
+    return {};
+}
+
+Result<std::optional<std::string>> StateDirectory::read(const std::string& name) const
+{
+    const UniqueFd file(
+        ::openat(directory_.fd(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!file && errno == ENOENT)
+        return std::optional<std::string>{};
+    if (!file)
+        return last_errno("opening " + full(name));
+
+    std::array<char, file_limit> piece{};
+    std::string content;
+    for (;;) {
+        const ssize_t got = ::read(file.fd(), piece.data(), piece.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return last_errno("reading " + full(name));
+        if (got == 0 ||
+            content.size() > file_limit) // a file of that size is none of ours, however it goes on
+            return std::optional(std::move(content));
+        content.append(piece.data(), static_cast<std::size_t>(got));
+    }
+}
+
+Result<> StateDirectory::write(const std::string& name, std::string_view content) const
+{
+    const UniqueFd file(
+        ::openat(directory_.fd(), unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!file)
+        return last_errno("creating " + full(unfinished));
+    Result<> written = write_all(file.fd(), content, full(name));
+    if (written && ::renameat(directory_.fd(), unfinished, directory_.fd(), name.c_str()) != 0)
+        written = last_errno("renaming " + full(unfinished) + " to " + name);
+    if (!written)
+        ::unlinkat(directory_.fd(), unfinished, 0);
+    return written;
+}
+
+Result<> StateDirectory::remove(const std::string& name) const
+{
+    if (::unlinkat(directory_.fd(), name.c_str(), 0) != 0 && errno != ENOENT)
+        return last_errno("removing " + full(name));
+    return {};
+}
+
+Result<std::vector<std::string>> StateDirectory::list(const std::string& below) const
+{
+    const int fd = ::openat(directory_.fd(), below.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return std::vector<std::string>{};
+    if (fd < 0)
+        return last_errno("opening " + full(below));
+    const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(fd));
+
+    std::vector<std::string> names;
+    while (const dirent* entry = ::readdir(stream.get()))
+        if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
+            if (const std::string_view name = entry->d_name; name != "." && name != "..")
+                names.emplace_back(name);
+    return names;
+}
+
+std::optional<std::chrono::seconds> StateDirectory::age(const std::string& name) const
+{
+    struct stat status = {};
+    if (::fstatat(directory_.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return std::nullopt;
+    return std::chrono::seconds(::time(nullptr) - status.st_mtim.tv_sec);
+}
+
+Result<> check_usable(const std::filesystem::path& path)
+{
+    std::filesystem::path nearest = path;
+    struct stat status = {};
+    while (::stat(nearest.c_str(), &status) != 0) {
+        if (errno != ENOENT || nearest == nearest.parent_path())
+            return last_errno("the state directory " + path.string() + " cannot be used");
+        nearest = nearest.parent_path();
+    }
+    if (!S_ISDIR(status.st_mode))
+        return make_error(boost::system::errc::not_a_directory, nearest.string());
+    if (::access(nearest.c_str(), W_OK | X_OK) != 0)
+        return last_errno("the state directory " + path.string() + " cannot be written");
+    return {};
+}
+
+} // namespace routelet::cni

@@ -1,0 +1,62 @@
+#pragma once
+#include "base/result.h"
+#include "base/unique_fd.h"
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace routelet::cni {
+
+// The folder with one network's allocation state, as small files. While an object of this class lives, the
+// process holds the folder's lock (flock(2) on the file "lock", which the reference plugin host-local takes
+// too), so nobody else changes it. The kernel frees the lock of a killed process.
+//
+// A file appears under its name only complete: it is written as ".new" and renamed. Nothing is synced: on
+// tmpfs a reboot takes the state and the pods alike. A folder elsewhere carries a "boot_id", and is emptied
+// when the machine has booted since, because no attachment survives that.
+class StateDirectory {
+public:
+    // Makes the folder where it is missing, waits for the lock, and empties a folder of an earlier boot.
+    // Fails with try_again_later when the lock stays taken for that long.
+    static Result<StateDirectory> open(const std::filesystem::path& path,
+                                       std::chrono::milliseconds patience = std::chrono::seconds(10));
+    // The same, without making anything: empty when there is no such folder.
+    static Result<std::optional<StateDirectory>>
+    open_existing(const std::filesystem::path& path,
+                  std::chrono::milliseconds patience = std::chrono::seconds(10));
+
+    // Names are relative: "10.244.1.7", "by-id/...".
+    Result<std::optional<std::string>>
+    read(const std::string& name) const; // empty when there is no such file
+    Result<> write(const std::string& name, std::string_view content) const;
+    Result<> remove(const std::string& name) const; // nothing to remove is success
+    // The names of the plain files in the folder, or in the one below of that name; in no order.
+    Result<std::vector<std::string>> list(const std::string& below = ".") const;
+    // How long ago the file was written; empty when there is none.
+    std::optional<std::chrono::seconds> age(const std::string& name) const;
+
+private:
+    StateDirectory(std::filesystem::path path, UniqueFd directory, UniqueFd lock)
+        : path_(std::move(path)), directory_(std::move(directory)), lock_(std::move(lock))
+    {
+    }
+    static Result<StateDirectory> lock(const std::filesystem::path& path, UniqueFd directory,
+                                       std::chrono::milliseconds patience);
+    Result<> forget_earlier_boot() const;
+    Result<> clear() const;
+    std::string full(const std::string& name) const { return (path_ / name).string(); }
+
+    std::filesystem::path path_;
+    UniqueFd directory_;
+    UniqueFd lock_;
+};
+
+// Whether ADD could keep state there, without changing anything: the folder, or the nearest one above that
+// exists, is a folder that can be written. Fails with the reason when not.
+Result<> check_usable(const std::filesystem::path& path);
+
+} // namespace routelet::cni

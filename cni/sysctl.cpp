@@ -1,0 +1,73 @@
+#include "cni/sysctl.h"
+
+#include "base/file.h"
+#include "base/unique_fd.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+namespace routelet::cni {
+namespace {
+
+const std::filesystem::path conf = "/proc/sys/net/ipv6/conf";
+
+bool holds(const std::filesystem::path& setting, std::string_view value)
+{
+    const Result<std::string> content = read_file(setting);
+    return content && std::string_view(*content).substr(0, content->find('\n')) == value;
+}
+
+Result<> set(const std::filesystem::path& setting, std::string_view value)
+{
+    if (holds(setting, value))
+        return {};
+    const UniqueFd file(::open(setting.c_str(), O_WRONLY | O_CLOEXEC));
+    if (!file || ::write(file.fd(), value.data(), value.size()) < 0)
+        return last_errno("writing " + std::string(value) + " to " + setting.string());
+    return {};
+}
+
+// Interfaces whose accept_ra of 1 would come to mean 0.
+Result<> keep_router_advertisements()
+{
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(conf, failed)) {
+        const std::string name = entry.path().filename().string();
+        if (name == "all" || name == "default")
+            continue; // they are patterns, not interfaces
+        if (!holds(entry.path() / "accept_ra", "1") || !holds(entry.path() / "forwarding", "0"))
+            continue;
+        if (auto kept = set(entry.path() / "accept_ra", "2"); !kept)
+            return kept;
+    }
+    if (failed)
+        return Error{failed, "listing " + conf.string()};
+    return {};
+}
+
+} // namespace
+
+Result<> turn_on_ipv6_forwarding()
+{
+    const std::filesystem::path forwarding = conf / "all/forwarding";
+    if (holds(forwarding, "1"))
+        return {};
+    if (auto kept = keep_router_advertisements(); !kept)
+        return kept;
+    return set(forwarding, "1");
+}
+
+void ignore_router_advertisements(std::string_view interface)
+{
+    (void)set(conf / interface / "accept_ra", "0"); // see the header for why a failure is none
+}
+
+Result<> enable_ipv6(std::string_view interface)
+{
+    return set(conf / interface / "disable_ipv6", "0");
+}
+
+} // namespace routelet::cni

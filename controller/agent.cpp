@@ -1,0 +1,257 @@
+#include "controller/agent.h"
+
+#include "base/version.h"
+#include "controller/reconciler.h"
+#include "k8sclient/node_reflector.h"
+#include "netlink/monitor.h"
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+
+namespace asio = boost::asio;
+
+namespace routelet::controller {
+namespace {
+
+// Turns what the API server, the kernel and the clock say into calls of the Reconciler. One thread.
+class Agent : public k8s::NodeObserver {
+public:
+    Agent(asio::io_context& io, const RunOptions& options, const Log& log, Kernel& kernel,
+          netlink::Monitor monitor)
+        : io_(io), log_(log), monitor_(std::move(monitor)),
+          reconciler_(kernel, log, options.plan, options.identity, options.pod_bridge),
+          check_interval_(options.check_interval), retry_timer_(io)
+    {
+    }
+
+    asio::awaitable<void> watch_kernel();
+    asio::awaitable<void> check_now_and_then();
+    std::size_t routes_in_place() const noexcept { return reconciler_.routes_in_place(); }
+
+    void replaced(std::vector<k8s::Node> nodes, Clock::time_point received) override
+    {
+        const bool first = !listed_;
+        listed_ = true;
+        if (reconciler_.replace_nodes(nodes))
+            schedule({first ? "start" : "node", received});
+    }
+    void upserted(k8s::Node node, Clock::time_point received) override
+    {
+        if (reconciler_.upsert_node(node))
+            schedule({"node", received});
+    }
+    void deleted(k8s::Node node, Clock::time_point received) override
+    {
+        if (reconciler_.erase_node(node.name))
+            schedule({"node", received});
+    }
+    void noticed(const k8s::WatchNotice& notice) override;
+
+private:
+    // Events that were read together are acted on together, from the first one's time.
+    void schedule(const Cause& cause);
+    void reconcile(const Cause& cause);
+    void report_trouble(const k8s::WatchNotice& notice);
+
+    asio::io_context& io_;
+    const Log& log_;
+    netlink::Monitor monitor_;
+    Reconciler reconciler_;
+    std::chrono::seconds check_interval_;
+
+    bool listed_ = false;
+    std::optional<Cause> scheduled_;
+
+    asio::steady_timer retry_timer_;
+    std::chrono::seconds retry_in_{1};
+
+    std::string trouble_; // the API error last logged, empty while all is well
+    Clock::time_point trouble_logged_{};
+};
+
+void Agent::schedule(const Cause& cause)
+{
+    if (scheduled_)
+        return;
+    scheduled_ = cause;
+    asio::post(io_, [this] {
+        const Cause due = *scheduled_;
+        scheduled_.reset();
+        reconcile(due);
+    });
+}
+
+void Agent::reconcile(const Cause& cause)
+{
+    constexpr std::chrono::seconds least{1};
+    constexpr std::chrono::seconds most{30};
+
+    retry_timer_.cancel();
+    if (reconciler_.reconcile(cause)) {
+        retry_in_ = least;
+        return;
+    }
+    retry_timer_.expires_after(retry_in_);
+    retry_in_ = std::min(retry_in_ * 2, most);
+    retry_timer_.async_wait([this](const boost::system::error_code& cancelled) {
+        if (!cancelled)
+            reconcile({"retry", Clock::now()});
+    });
+}
+
+asio::awaitable<void> Agent::watch_kernel()
+{
+    asio::posix::stream_descriptor readable(io_, ::dup(monitor_.fd()));
+    for (;;) {
+        co_await readable.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+        const auto received = Clock::now();
+        auto events = monitor_.read();
+        if (!events) {
+            log_.write(LogLine(LogLevel::error, "kernel-watch-failed").with("error", events.error()));
+            reconciler_.distrust_mirror();
+            schedule({"kernel", received});
+            asio::steady_timer pause(io_, std::chrono::seconds(1));
+            co_await pause.async_wait(asio::use_awaitable);
+        } else if (reconciler_.observe(*events)) {
+            schedule({"kernel", received});
+        }
+    }
+}
+
+// The safety net: what it finds has escaped the notifications.
+asio::awaitable<void> Agent::check_now_and_then()
+{
+    asio::steady_timer timer(io_);
+    for (;;) {
+        timer.expires_after(check_interval_);
+        co_await timer.async_wait(asio::use_awaitable);
+        reconciler_.distrust_mirror();
+        reconcile({"check", Clock::now()});
+    }
+}
+
+void Agent::noticed(const k8s::WatchNotice& notice)
+{
+    using What = k8s::WatchNotice::What;
+    if (notice.what == What::failed)
+        return report_trouble(notice);
+    if (!trouble_.empty() && (notice.what == What::listed || notice.what == What::watching)) {
+        log_.write(LogLine(LogLevel::info, "api-recovered"));
+        trouble_.clear();
+    }
+    switch (notice.what) {
+    case What::listed:
+        log_.write(LogLine(LogLevel::info, "nodes-listed")
+                       .with("nodes", notice.nodes)
+                       .with("version", notice.version)
+                       .with("took_ms", notice.took.count()));
+        break;
+    case What::watching:
+        log_.write(LogLine(LogLevel::debug, "watch-started").with("version", notice.version));
+        break;
+    case What::closed:
+        log_.write(LogLine(LogLevel::debug, "watch-closed").with("version", notice.version));
+        break;
+    case What::expired:
+        log_.write(
+            LogLine(LogLevel::info, "watch-expired").with("version", notice.version).with("next", "relist"));
+        break;
+    case What::failed:
+        break;
+    }
+}
+
+// The same trouble is told once a minute, however often it is met.
+void Agent::report_trouble(const k8s::WatchNotice& notice)
+{
+    const std::string text = notice.error ? notice.error->text() : "unknown";
+    const bool repeated = text == trouble_ && Clock::now() - trouble_logged_ < std::chrono::minutes(1);
+    log_.write(
+        LogLine(repeated ? LogLevel::debug : LogLevel::warn, "api-failed")
+            .with("error", text)
+            .with("retry_ms", notice.retry_in.count())
+            .with("detail", listed_ ? "routes stay as they are" : "routes stay as an earlier run left them"));
+    if (!repeated) {
+        trouble_ = text;
+        trouble_logged_ = Clock::now();
+    }
+}
+
+// A task that ends by anything but cancellation is a bug: better to be restarted than to route half-blind.
+void rethrow(const std::exception_ptr& failure)
+{
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+Result<k8s::ClusterConfig> load_cluster(const RunOptions& options)
+{
+    auto cluster = k8s::load_config(options.kubeconfig, options.context);
+    if (!cluster)
+        return cluster.error();
+    if (!options.apiserver.empty())
+        if (auto set = k8s::override_server(*cluster, options.apiserver); !set)
+            return set.error();
+    return cluster;
+}
+
+} // namespace
+
+Result<> run_agent(const RunOptions& options, const Log& log)
+{
+    auto cluster = load_cluster(options);
+    if (!cluster)
+        return cluster.error();
+    auto monitor = netlink::Monitor::open(); // before the first dump, so that nothing falls in between
+    if (!monitor)
+        return monitor.error();
+    auto kernel = NetlinkKernel::open();
+    if (!kernel)
+        return kernel.error();
+
+    log.write(LogLine(LogLevel::info, "agent-started")
+                  .with("version", version())
+                  .with("commit", commit())
+                  .with("node", options.plan.node_name)
+                  .with("api", cluster->url())
+                  .with("config", cluster->origin)
+                  .with("protocol", to_int(options.identity.protocol) + 0)
+                  .with("metric", options.identity.metric));
+    if (cluster->skip_tls_verify)
+        log.write(LogLine(LogLevel::warn, "api-insecure")
+                      .with("detail", "the API server's certificate is not verified: anybody on the path can "
+                                      "give this machine routes")
+                      .with("remedy", "give certificate-authority instead of insecure-skip-tls-verify"));
+
+    asio::io_context io(1);
+    Agent agent(io, options, log, *kernel, std::move(*monitor));
+    k8s::NodeReflector reflector(io.get_executor(), std::move(*cluster), agent);
+    asio::co_spawn(io, agent.watch_kernel(), rethrow);
+    asio::co_spawn(io, agent.check_now_and_then(), rethrow);
+    asio::co_spawn(io, reflector.run(), rethrow);
+
+    asio::signal_set signals(io, SIGTERM, SIGINT);
+    signals.async_wait([&](const boost::system::error_code&, int signal) {
+        log.write(LogLine(LogLevel::info, "agent-stopped")
+                      .with("signal", signal == SIGTERM ? "SIGTERM" : "SIGINT")
+                      .with("routes_left", agent.routes_in_place()));
+        // Not io.stop(): a DNS look-up that hangs cannot be cancelled, and would keep the process from ending.
+        std::_Exit(exit_ok);
+    });
+    io.run();
+    return make_error(boost::system::errc::state_not_recoverable, "the agent has nothing left to do");
+}
+
+} // namespace routelet::controller

@@ -1,0 +1,73 @@
+#include "controller/kernel.h"
+
+#include <sstream>
+
+namespace routelet::controller {
+namespace {
+
+std::string describe(const RouteChange& change)
+{
+    constexpr std::array<const char*, 3> verbs = {"adding", "replacing", "removing"};
+    std::ostringstream text;
+    text << verbs.at(static_cast<std::size_t>(change.kind)) << " route " << change.route;
+    return text.str();
+}
+
+netlink::Request to_request(const RouteChange& change)
+{
+    switch (change.kind) {
+    case RouteChange::Kind::create:
+        return netlink::create_route(change.route);
+    case RouteChange::Kind::replace:
+        return netlink::replace_route(change.route);
+    case RouteChange::Kind::remove:
+        break;
+    }
+    return netlink::delete_route(change.route);
+}
+
+} // namespace
+
+Result<NetlinkKernel> NetlinkKernel::open()
+{
+    auto socket = netlink::Socket::open();
+    if (!socket)
+        return socket.error();
+    return NetlinkKernel(std::move(*socket));
+}
+
+Result<KernelState> NetlinkKernel::read()
+{
+    auto links = netlink::list_links(socket_);
+    if (!links)
+        return links.error();
+    auto addresses = netlink::list_addresses(socket_);
+    if (!addresses)
+        return addresses.error();
+    auto routes = netlink::list_routes(socket_);
+    if (!routes)
+        return routes.error();
+    return KernelState{std::move(*links), std::move(*addresses), std::move(*routes)};
+}
+
+std::vector<Result<>> NetlinkKernel::apply(const std::vector<RouteChange>& changes)
+{
+    std::vector<netlink::Request> requests;
+    requests.reserve(changes.size());
+    for (const RouteChange& change : changes)
+        requests.push_back(std::move(to_request(change).about(describe(change))));
+
+    std::vector<Result<>> results = socket_.execute_all(requests);
+    for (std::size_t i = 0; i < changes.size(); ++i)
+        if (changes[i].kind == RouteChange::Kind::remove && !results[i] &&
+            results[i].error().code == boost::system::errc::no_such_process)
+            results[i] = Result<>{};
+    return results;
+}
+
+Result<> NetlinkKernel::enable_ipv4_forwarding(netlink::IfIndex link)
+{
+    return socket_.execute(netlink::enable_ipv4_forwarding(link));
+}
+
+} // namespace routelet::controller

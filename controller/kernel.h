@@ -1,0 +1,68 @@
+#pragma once
+#include "base/result.h"
+#include "netlink/address.h"
+#include "netlink/link.h"
+#include "netlink/monitor.h"
+#include "netlink/route.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace routelet::controller {
+
+// By what a route is known as Routelet's own: both must match, on every read and every write.
+struct RouteIdentity {
+    netlink::RouteProtocol protocol{82}; // rtm_protocol; see docs/architecture.md for how it was chosen
+    std::uint32_t metric = 8200;
+
+    bool owns(const netlink::Route& route) const noexcept
+    {
+        return route.protocol == protocol && route.metric == metric;
+    }
+};
+
+// What a dump found: all links and addresses, and the main table's routes.
+struct KernelState {
+    std::vector<netlink::Link> links;
+    std::vector<netlink::InterfaceAddress> addresses;
+    std::vector<netlink::Route> routes;
+};
+
+// One change of the kernel's routes.
+struct RouteChange {
+    enum class Kind { create, replace, remove };
+    Kind kind = Kind::create;
+    netlink::Route route;                   // as it is to be; for remove: as it is
+    std::optional<netlink::Route> previous; // for replace: what is there now, ours
+    std::string node;                       // whose pods; empty when nobody knows any more
+
+    friend bool operator==(const RouteChange&, const RouteChange&) = default;
+};
+
+// What the agent asks of the kernel, and nothing else: tests put a recorder here.
+class Kernel {
+public:
+    virtual ~Kernel() = default;
+
+    virtual Result<KernelState> read() = 0;
+    // All are attempted, in order; a result for each. Removing what is gone already is success.
+    virtual std::vector<Result<>> apply(const std::vector<RouteChange>& changes) = 0;
+    virtual Result<> enable_ipv4_forwarding(netlink::IfIndex link) = 0;
+};
+
+// The kernel of the network namespace that the calling thread was in at open().
+class NetlinkKernel : public Kernel {
+public:
+    static Result<NetlinkKernel> open();
+
+    Result<KernelState> read() override;
+    std::vector<Result<>> apply(const std::vector<RouteChange>& changes) override;
+    Result<> enable_ipv4_forwarding(netlink::IfIndex link) override;
+
+private:
+    explicit NetlinkKernel(netlink::Socket socket) : socket_(std::move(socket)) {}
+    netlink::Socket socket_;
+};
+
+} // namespace routelet::controller

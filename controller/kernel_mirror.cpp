@@ -1,0 +1,174 @@
+#include "controller/kernel_mirror.h"
+
+#include <linux/if.h>
+#include <linux/rtnetlink.h>
+
+#include <algorithm>
+
+namespace routelet::controller {
+namespace {
+
+bool is_default(const netlink::Route& route)
+{
+    return route.destination.length() == 0;
+}
+
+bool is_on_link(const netlink::Route& route)
+{
+    return route.type == RTN_UNICAST && !route.gateway && netlink::to_int(route.oif) != 0 &&
+           !is_default(route) && !route.destination.network().is_link_local() &&
+           !route.destination.network().is_multicast();
+}
+
+// The flags that decide whether routes through a link live: administratively up, and carrier.
+unsigned vital_flags(const netlink::Link& link)
+{
+    return link.flags & static_cast<unsigned>(IFF_UP | IFF_LOWER_UP);
+}
+
+} // namespace
+
+void KernelMirror::reset(const KernelState& state)
+{
+    own_.clear();
+    foreign_.clear();
+    links_.clear();
+    for (const netlink::Link& link : state.links)
+        links_.emplace(link.index, link);
+    addresses_ = state.addresses;
+    for (const netlink::Route& route : state.routes)
+        store(route);
+}
+
+KernelMirror::Effect KernelMirror::apply(const netlink::KernelEvent& event)
+{
+    if (std::holds_alternative<netlink::Overrun>(event))
+        return Effect::needs_dump;
+    if (const auto* route = std::get_if<netlink::RouteChanged>(&event))
+        return apply(*route);
+    if (const auto* link = std::get_if<netlink::LinkChanged>(&event))
+        return apply(*link);
+    return apply(std::get<netlink::AddressChanged>(event));
+}
+
+KernelMirror::Effect KernelMirror::apply(const netlink::RouteChanged& event)
+{
+    if (event.route.table != RT_TABLE_MAIN)
+        return Effect::none;
+    // Somebody else's route where ours is, or was: a replacement is announced as an addition only.
+    const bool displaces_ours = !identity_.owns(event.route) && event.route.metric == identity_.metric &&
+                                own_.contains(event.route.destination);
+    const bool changed = event.removed ? forget(event.route) : store(event.route);
+    if (displaces_ours)
+        return Effect::needs_dump;
+    return changed ? Effect::changed : Effect::none;
+}
+
+// Each pod start and stop changes links; only those that routes or addresses hang on are worth a dump.
+KernelMirror::Effect KernelMirror::apply(const netlink::LinkChanged& event)
+{
+    const auto known = links_.find(event.link.index);
+    const bool vital = known == links_.end() || event.removed ||
+                       vital_flags(known->second) != vital_flags(event.link) ||
+                       known->second.name != event.link.name;
+    const bool carries = carries_traffic(event.link.index);
+    if (event.removed)
+        links_.erase(event.link.index);
+    else
+        links_.insert_or_assign(event.link.index, event.link);
+    return vital && carries ? Effect::needs_dump : Effect::none;
+}
+
+KernelMirror::Effect KernelMirror::apply(const netlink::AddressChanged& event)
+{
+    if (event.address.address.is_link_local())
+        return Effect::none;
+    const auto same = [&](const netlink::InterfaceAddress& a) {
+        return a.link == event.address.link && a.address == event.address.address &&
+               a.length == event.address.length;
+    };
+    const bool known = std::ranges::any_of(addresses_, same);
+    if (known == !event.removed)
+        return Effect::none; // flags or lifetimes
+    return Effect::needs_dump;
+}
+
+void KernelMirror::applied(const RouteChange& change)
+{
+    if (change.kind == RouteChange::Kind::remove)
+        forget(change.route);
+    else
+        store(change.route);
+}
+
+LocalFacts KernelMirror::local_facts() const
+{
+    LocalFacts facts;
+    for (const netlink::InterfaceAddress& address : addresses_)
+        if (!address.address.is_link_local())
+            facts.addresses.push_back(address.address);
+    for (const auto& [key, route] : foreign_) {
+        if (is_on_link(route)) {
+            const std::string name = link_name(route.oif);
+            facts.networks.push_back({.network = route.destination,
+                                      .link = route.oif,
+                                      .link_name = name,
+                                      .is_pod_bridge = name == pod_bridge_});
+        } else if (is_default(route) && route.gateway) {
+            facts.gateways.push_back(*route.gateway);
+        }
+    }
+    return facts;
+}
+
+const netlink::Route* KernelMirror::foreign_route(const IpPrefix& destination) const
+{
+    const auto found = foreign_.lower_bound({destination, 0});
+    return found != foreign_.end() && found->first.first == destination ? &found->second : nullptr;
+}
+
+std::string KernelMirror::link_name(netlink::IfIndex link) const
+{
+    const auto found = links_.find(link);
+    return found != links_.end() ? found->second.name : "if" + std::to_string(netlink::to_int(link));
+}
+
+bool KernelMirror::store(const netlink::Route& route)
+{
+    if (route.table != RT_TABLE_MAIN)
+        return false;
+    if (identity_.owns(route)) {
+        const auto [entry, inserted] = own_.try_emplace(route.destination, route);
+        if (!inserted && entry->second == route)
+            return false;
+        entry->second = route;
+        return true;
+    }
+    const auto [entry, inserted] = foreign_.try_emplace({route.destination, route.metric}, route);
+    if (!inserted && entry->second == route)
+        return false;
+    entry->second = route;
+    return true;
+}
+
+bool KernelMirror::forget(const netlink::Route& route)
+{
+    if (identity_.owns(route)) {
+        // A removal that is not of the route we know is old news: ours has replaced it since.
+        const auto entry = own_.find(route.destination);
+        if (entry == own_.end() || entry->second.gateway != route.gateway || entry->second.oif != route.oif)
+            return false;
+        own_.erase(entry);
+        return true;
+    }
+    return foreign_.erase({route.destination, route.metric}) > 0;
+}
+
+bool KernelMirror::carries_traffic(netlink::IfIndex link) const
+{
+    const auto through = [&](const auto& entry) { return entry.second.oif == link; };
+    return std::ranges::any_of(addresses_, [&](const auto& address) { return address.link == link; }) ||
+           std::ranges::any_of(own_, through) || std::ranges::any_of(foreign_, through);
+}
+
+} // namespace routelet::controller

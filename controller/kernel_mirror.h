@@ -1,0 +1,61 @@
+#pragma once
+#include "controller/kernel.h"
+#include "controller/plan.h"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace routelet::controller {
+
+// The kernel's routes, links and addresses as a dump and the notifications since then tell them.
+//
+// Notifications do not tell everything (IPv4 routes vanish silently with their link or address, a replaced
+// route is not announced as removed), so some of them only say that a fresh dump is needed.
+class KernelMirror {
+public:
+    KernelMirror(RouteIdentity identity, std::string pod_bridge)
+        : identity_(identity), pod_bridge_(std::move(pod_bridge))
+    {
+    }
+
+    enum class Effect {
+        none,      // nothing that routing depends on
+        changed,   // the mirror knows the new state
+        needs_dump // something changed that only a dump can tell
+    };
+
+    void reset(const KernelState& state);
+    Effect apply(const netlink::KernelEvent& event);
+
+    // After a change of ours that the kernel accepted.
+    void applied(const RouteChange& change);
+
+    LocalFacts local_facts() const;
+
+    // Routes of ours, by destination.
+    const std::map<IpPrefix, netlink::Route>& own_routes() const noexcept { return own_; }
+    // A route of somebody else's to exactly this destination, or nullptr. What wins is the lowest metric.
+    const netlink::Route* foreign_route(const IpPrefix& destination) const;
+    // "eth0", or "if7" for a link that is not known.
+    std::string link_name(netlink::IfIndex link) const;
+
+private:
+    using Key = std::pair<IpPrefix, std::uint32_t>; // destination, metric: what the kernel keeps apart
+
+    Effect apply(const netlink::RouteChanged& event);
+    Effect apply(const netlink::LinkChanged& event);
+    Effect apply(const netlink::AddressChanged& event);
+    bool store(const netlink::Route& route);
+    bool forget(const netlink::Route& route);
+    bool carries_traffic(netlink::IfIndex link) const;
+
+    RouteIdentity identity_;
+    std::string pod_bridge_;
+    std::map<IpPrefix, netlink::Route> own_;
+    std::map<Key, netlink::Route> foreign_;
+    std::map<netlink::IfIndex, netlink::Link> links_;
+    std::vector<netlink::InterfaceAddress> addresses_;
+};
+
+} // namespace routelet::controller

@@ -1,0 +1,54 @@
+#include "base/file.h"
+#include "controller/agent.h"
+#include "controller/options.h"
+
+#include <linux/capability.h>
+
+#include <charconv>
+#include <csignal>
+#include <iostream>
+
+using namespace routelet;
+using namespace routelet::controller;
+
+namespace {
+
+// CapEff of /proc/self/status (proc(5)); where that cannot be read, the kernel will say no later.
+bool may_change_routes()
+{
+    constexpr std::string_view label = "CapEff:\t";
+    const auto status = read_file("/proc/self/status");
+    const auto start = status ? status->find(label) : std::string::npos;
+    if (start == std::string::npos)
+        return true;
+    const char* digits = status->data() + start + label.size();
+    std::uint64_t effective = 0;
+    std::from_chars(digits, digits + 16, effective, 16);
+    return (effective >> CAP_NET_ADMIN & 1U) != 0;
+}
+
+int run(const RunOptions& options)
+{
+    if (!may_change_routes()) {
+        std::cerr
+            << "routelet: changing routes needs CAP_NET_ADMIN: run it as root, or give the container that "
+               "capability\n";
+        return exit_failed;
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    const Log log(options.log_format, options.log_level);
+    const auto ended = run_agent(options, log);
+    std::cerr << "routelet: " << ended.error() << "\n";
+    return exit_failed;
+}
+
+} // namespace
+
+int main(int argc, char** argv)
+try {
+    const CommandLine command = parse_command_line(argc, argv);
+    return command.run ? run(*command.run) : command.exit_status;
+} catch (const std::exception& error) {
+    std::cerr << "routelet: " << error.what() << "\n";
+    return exit_failed;
+}

@@ -1,0 +1,38 @@
+#pragma once
+#include "base/ip.h"
+#include "controller/kernel.h"
+#include "controller/log.h"
+#include "controller/plan.h"
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace routelet::controller {
+
+// What `routelet run` was told, checked.
+struct RunOptions {
+    std::filesystem::path kubeconfig; // empty: KUBECONFIG, else in-cluster
+    std::string context;
+    std::string apiserver; // "host:port" instead of the configured one
+    PlanOptions plan;
+    RouteIdentity identity;
+    std::string pod_bridge = "v-net-0";
+    LogFormat log_format = LogFormat::text;
+    LogLevel log_level = LogLevel::info;
+    std::chrono::seconds check_interval{300};
+};
+
+// Either what to run, or the exit status of what is done already: --help, version, a usage error.
+struct CommandLine {
+    std::optional<RunOptions> run;
+    int exit_status = 0;
+};
+
+// 0 done, 1 could not start or had to stop, 2 wrong usage.
+enum ExitStatus : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
+
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+} // namespace routelet::controller

@@ -1,0 +1,379 @@
+#include "controller/plan.h"
+
+#include <algorithm>
+#include <set>
+
+namespace routelet::controller {
+namespace {
+
+struct ReasonText {
+    Reason reason;
+    std::string_view code;
+    std::string_view remedy;
+};
+
+// In the order of the enumeration.
+constexpr std::array reason_texts = {
+    ReasonText{Reason::none, "none", ""},
+    ReasonText{Reason::no_pod_cidr, "no-pod-cidr",
+               "wait, or check that kube-controller-manager runs with --allocate-node-cidrs"},
+    ReasonText{Reason::no_internal_ip, "no-internal-ip",
+               "wait for its kubelet, or set kubelet --node-ip to an address of the podCIDR's family"},
+    ReasonText{Reason::bad_pod_cidr, "bad-pod-cidr",
+               "delete the Node and let it register anew with a valid podCIDR"},
+    ReasonText{Reason::bad_internal_ip, "bad-internal-ip", "correct the node's address (kubelet --node-ip)"},
+    ReasonText{Reason::pod_cidr_not_unicast, "pod-cidr-not-unicast",
+               "delete the Node and find out who gave it this podCIDR"},
+    ReasonText{Reason::pod_cidr_length, "pod-cidr-length",
+               "use a node mask of /8 to /30 (IPv4) or /32 to /126 (IPv6)"},
+    ReasonText{Reason::outside_cluster_cidr, "outside-cluster-cidr",
+               "make routelet's --cluster-cidr agree with kube-controller-manager's, or delete the Node"},
+    ReasonText{Reason::overlaps_service_cidr, "overlaps-service-cidr",
+               "make pod and service ranges disjoint, or delete the Node"},
+    ReasonText{Reason::overlaps_local_network, "overlaps-local-network",
+               "choose a cluster CIDR that no node has as a network of its own, or remove that network"},
+    ReasonText{Reason::overlaps_own_pod_cidr, "overlaps-own-pod-cidr",
+               "delete the Node that is wrong; it registers anew and gets a free podCIDR"},
+    ReasonText{Reason::overlaps_node, "overlaps-node",
+               "delete the Node that is wrong; it registers anew and gets a free podCIDR"},
+    ReasonText{Reason::covers_node_address, "covers-node-address",
+               "choose a cluster CIDR apart from the nodes' own network, or delete the Node"},
+    ReasonText{Reason::next_hop_not_unicast, "next-hop-not-unicast",
+               "correct the node's address (kubelet --node-ip)"},
+    ReasonText{
+        Reason::next_hop_is_local, "next-hop-is-local",
+        "correct the address of whichever is wrong; if that Node is this machine, correct --node-name"},
+    ReasonText{Reason::next_hop_is_gateway, "next-hop-is-gateway",
+               "correct the node's address (kubelet --node-ip)"},
+    ReasonText{Reason::next_hop_in_pod_cidr, "next-hop-in-pod-cidr",
+               "correct the node's address (kubelet --node-ip)"},
+    ReasonText{Reason::next_hop_of_other_node, "next-hop-of-other-node",
+               "correct the address of whichever is wrong (kubelet --node-ip), or delete the stale Node"},
+    ReasonText{
+        Reason::next_hop_off_link, "next-hop-off-link",
+        "put the node on a network of this machine, or give this machine a link to the node's network"},
+};
+
+const ReasonText& text_of(Reason reason) noexcept
+{
+    return reason_texts[static_cast<std::size_t>(reason)];
+}
+
+// Networks in which no pod can live: RFC 6890 special-purpose space that hosts treat as their own.
+const std::vector<IpPrefix>& reserved_networks()
+{
+    static const std::vector<IpPrefix> networks = [] {
+        std::vector<IpPrefix> all;
+        for (const char* text : {"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",
+                                 "::/96", "::ffff:0:0/96", "fe80::/10", "ff00::/8"})
+            all.push_back(IpPrefix::parse(text).value());
+        return all;
+    }();
+    return networks;
+}
+
+bool has_usual_length(const IpPrefix& prefix) noexcept
+{
+    return prefix.family() == IpFamily::v4 ? prefix.length() >= 8 && prefix.length() <= 30
+                                           : prefix.length() >= 32 && prefix.length() <= 126;
+}
+
+const IpPrefix* overlapping(const std::vector<IpPrefix>& networks, const IpPrefix& prefix)
+{
+    const auto found = std::ranges::find_if(networks, [&](const IpPrefix& n) { return n.overlaps(prefix); });
+    return found == networks.end() ? nullptr : &*found;
+}
+
+bool is_inside_any(const std::vector<IpPrefix>& networks, const IpAddress& address)
+{
+    return std::ranges::any_of(networks, [&](const IpPrefix& n) { return n.contains(address); });
+}
+
+// Disjoint prefixes and the nodes that hold them: overlaps are found next door.
+class Claims {
+public:
+    // The claim that overlaps `prefix`, or nullptr.
+    const std::pair<const IpPrefix, std::string>* find_overlap(const IpPrefix& prefix) const
+    {
+        const auto next = by_prefix_.lower_bound(prefix);
+        if (next != by_prefix_.end() && next->first.overlaps(prefix))
+            return &*next;
+        if (next != by_prefix_.begin() && std::prev(next)->first.overlaps(prefix))
+            return &*std::prev(next);
+        return nullptr;
+    }
+    const std::pair<const IpPrefix, std::string>* find(const IpAddress& address) const
+    {
+        return find_overlap(IpPrefix::of(address, address.bits()));
+    }
+    void insert(const IpPrefix& prefix, const std::string& node) { by_prefix_.emplace(prefix, node); }
+
+private:
+    std::map<IpPrefix, std::string> by_prefix_;
+};
+
+class Planner {
+public:
+    Planner(const LocalFacts& local, const PlanOptions& options)
+        : local_(local), options_(options), local_addresses_(local.addresses.begin(), local.addresses.end())
+    {
+    }
+
+    Plan plan(const std::map<std::string, NodeClaim>& nodes)
+    {
+        const auto by_age = oldest_first(nodes);
+        if (const auto self = nodes.find(options_.node_name); self != nodes.end())
+            claim_own(self->second);
+        for (const NodeClaim* node : by_age)
+            claim_addresses(*node);
+        for (const NodeClaim* node : by_age)
+            judge(*node);
+        std::ranges::sort(plan_.routes, {}, &PlannedRoute::destination);
+        return std::move(plan_);
+    }
+
+private:
+    static std::vector<const NodeClaim*> oldest_first(const std::map<std::string, NodeClaim>& nodes)
+    {
+        std::vector<const NodeClaim*> sorted;
+        sorted.reserve(nodes.size());
+        for (const auto& [name, node] : nodes)
+            sorted.push_back(&node);
+        std::ranges::stable_sort(sorted,
+                                 [](const NodeClaim* a, const NodeClaim* b) { // names are sorted already
+                                     if (a->created.empty() != b->created.empty())
+                                         return b->created.empty();
+                                     return a->created < b->created;
+                                 });
+        return sorted;
+    }
+
+    void claim_own(const NodeClaim& self)
+    {
+        for (const auto& cidr : self.pod_cidrs)
+            if (cidr.value && !claims_.find_overlap(*cidr.value))
+                claims_.insert(*cidr.value, self.name);
+    }
+
+    // An address inside the pods' range is nobody's node address: it would only serve to have the podCIDR of
+    // whoever owns it refused.
+    void claim_addresses(const NodeClaim& node)
+    {
+        for (const auto& ip : node.internal_ips)
+            if (ip.value && !is_inside_any(options_.cluster_cidrs, *ip.value))
+                address_owners_.emplace(*ip.value, &node); // keeps the oldest
+    }
+
+    void judge(const NodeClaim& node)
+    {
+        const bool is_self = node.name == options_.node_name;
+        if (node.pod_cidrs.empty())
+            return conclude(node, "", is_self ? NodeState::self : NodeState::pending, Reason::no_pod_cidr,
+                            "");
+        for (const auto& cidr : node.pod_cidrs) {
+            if (is_self)
+                judge_own(node, cidr);
+            else
+                judge_other(node, cidr);
+        }
+    }
+
+    void judge_own(const NodeClaim& node, const Claimed<IpPrefix>& cidr)
+    {
+        if (!cidr.value)
+            return refuse(node, cidr.text, Reason::bad_pod_cidr, cidr.error);
+        conclude(node, cidr.text, NodeState::self, Reason::none, "");
+    }
+
+    void judge_other(const NodeClaim& node, const Claimed<IpPrefix>& cidr)
+    {
+        if (!cidr.value)
+            return refuse(node, cidr.text, Reason::bad_pod_cidr, cidr.error);
+        if (const auto refusal = check_destination(node, *cidr.value))
+            return refuse(node, cidr.text, refusal->first, refusal->second);
+        claims_.insert(*cidr.value, node.name);
+
+        const auto next_hop = std::ranges::find_if(node.internal_ips, [&](const Claimed<IpAddress>& ip) {
+            return ip.value && ip.value->family() == cidr.value->family();
+        });
+        if (next_hop == node.internal_ips.end())
+            return conclude_without_address(node, cidr);
+        if (const auto refusal = check_next_hop(node, *next_hop->value))
+            return refuse(node, cidr.text, refusal->first, refusal->second);
+        const OnLinkNetwork* network = network_of(*next_hop->value);
+        if (network == nullptr)
+            return refuse(node, cidr.text, Reason::next_hop_off_link,
+                          next_hop->text + " is on no network of this machine" + known_networks());
+
+        plan_.routes.push_back({.destination = *cidr.value,
+                                .gateway = *next_hop->value,
+                                .link = network->link,
+                                .node = node.name});
+        conclude(node, cidr.text, NodeState::routed, Reason::none, "");
+    }
+
+    using Refusal = std::optional<std::pair<Reason, std::string>>;
+
+    Refusal check_destination(const NodeClaim& node, const IpPrefix& cidr) const
+    {
+        if (const IpPrefix* reserved = overlapping(reserved_networks(), cidr))
+            return refusal(Reason::pod_cidr_not_unicast,
+                           "it overlaps the reserved network " + reserved->to_string());
+        if (!has_usual_length(cidr))
+            return refusal(Reason::pod_cidr_length, "its length is /" + std::to_string(cidr.length()));
+        if (!options_.cluster_cidrs.empty() &&
+            std::ranges::none_of(options_.cluster_cidrs, [&](const IpPrefix& c) { return c.contains(cidr); }))
+            return refusal(Reason::outside_cluster_cidr, "it lies in none of the cluster CIDRs");
+        if (const IpPrefix* service = overlapping(options_.service_cidrs, cidr))
+            return refusal(Reason::overlaps_service_cidr,
+                           "it overlaps the service range " + service->to_string());
+        if (const auto* claim = claims_.find_overlap(cidr))
+            return overlap(claim->first, claim->second);
+        if (const auto local = check_local(cidr))
+            return local;
+        return check_addresses(node, cidr);
+    }
+
+    Refusal overlap(const IpPrefix& theirs, const std::string& owner) const
+    {
+        if (owner == options_.node_name)
+            return refusal(Reason::overlaps_own_pod_cidr, "this node has " + theirs.to_string());
+        return refusal(Reason::overlaps_node, "the older node " + owner + " has " + theirs.to_string());
+    }
+
+    // Only an operator who named the range with --cluster-cidr may have pods inside a larger local network.
+    Refusal check_local(const IpPrefix& cidr) const
+    {
+        const bool is_declared = !options_.cluster_cidrs.empty();
+        for (const OnLinkNetwork& local : local_.networks)
+            if (local.network.overlaps(cidr) && !(is_declared && local.network.length() < cidr.length()))
+                return refusal(Reason::overlaps_local_network, "it overlaps " + local.network.to_string() +
+                                                                   ", a network of this machine on " +
+                                                                   local.link_name);
+        for (const IpAddress& address : local_.addresses)
+            if (cidr.contains(address))
+                return refusal(Reason::overlaps_local_network,
+                               "it holds " + address.to_string() + ", an address of this machine");
+        for (const IpAddress& gateway : local_.gateways)
+            if (cidr.contains(gateway))
+                return refusal(Reason::overlaps_local_network,
+                               "it holds " + gateway.to_string() + ", this machine's default gateway");
+        return {};
+    }
+
+    // A range that holds addresses of nodes would take their traffic away. Of a younger node's address, the
+    // range has the older right: otherwise a newcomer could have anybody's podCIDR refused.
+    Refusal check_addresses(const NodeClaim& node, const IpPrefix& cidr) const
+    {
+        for (auto it = address_owners_.lower_bound(cidr.network());
+             it != address_owners_.end() && cidr.contains(it->first); ++it)
+            if (it->second == &node || is_older(*it->second, node))
+                return refusal(Reason::covers_node_address, "it holds " + it->first.to_string() +
+                                                                ", the address of node " + it->second->name);
+        return {};
+    }
+
+    static bool is_older(const NodeClaim& a, const NodeClaim& b)
+    {
+        if (a.created.empty() || b.created.empty())
+            return !a.created.empty();
+        return std::tie(a.created, a.name) < std::tie(b.created, b.name);
+    }
+
+    Refusal check_next_hop(const NodeClaim& node, const IpAddress& next_hop) const
+    {
+        const std::string text = next_hop.to_string();
+        if (!next_hop.is_host_unicast())
+            return refusal(Reason::next_hop_not_unicast, text + " is no address that a host can have");
+        if (local_addresses_.contains(next_hop))
+            return refusal(Reason::next_hop_is_local, text + " is an address of this machine");
+        if (std::ranges::find(local_.gateways, next_hop) != local_.gateways.end())
+            return refusal(Reason::next_hop_is_gateway, text + " is this machine's default gateway");
+        if (is_inside_any(options_.cluster_cidrs, next_hop))
+            return refusal(Reason::next_hop_in_pod_cidr, text + " is inside a cluster CIDR");
+        if (const auto* claim = claims_.find(next_hop))
+            return refusal(Reason::next_hop_in_pod_cidr,
+                           text + " is inside " + claim->first.to_string() + " of node " + claim->second);
+        const auto owner = address_owners_.find(next_hop);
+        if (owner != address_owners_.end() && owner->second->name != node.name)
+            return refusal(Reason::next_hop_of_other_node,
+                           text + " is also the address of the older node " + owner->second->name);
+        return {};
+    }
+
+    static Refusal refusal(Reason reason, std::string detail) { return std::pair(reason, std::move(detail)); }
+
+    // The most specific network that holds the address; never the bridge of this machine's own pods.
+    const OnLinkNetwork* network_of(const IpAddress& address) const
+    {
+        const OnLinkNetwork* best = nullptr;
+        for (const OnLinkNetwork& local : local_.networks)
+            if (!local.is_pod_bridge && local.network.contains(address) &&
+                (best == nullptr || local.network.length() > best->network.length()))
+                best = &local;
+        return best;
+    }
+
+    std::string known_networks() const
+    {
+        std::string text;
+        for (const OnLinkNetwork& local : local_.networks)
+            if (!local.is_pod_bridge)
+                text += (text.empty() ? "; it has " : ", ") + local.network.to_string() + " on " +
+                        local.link_name;
+        return text;
+    }
+
+    void conclude_without_address(const NodeClaim& node, const Claimed<IpPrefix>& cidr)
+    {
+        const auto broken = std::ranges::find_if(node.internal_ips, [](const auto& ip) { return !ip.value; });
+        if (broken != node.internal_ips.end())
+            return refuse(node, cidr.text, Reason::bad_internal_ip, broken->error);
+        conclude(node, cidr.text, NodeState::pending, Reason::no_internal_ip,
+                 "it has no InternalIP of family " + std::string(to_string(cidr.value->family())));
+    }
+
+    void refuse(const NodeClaim& node, const std::string& destination, Reason reason, std::string detail)
+    {
+        conclude(node, destination, NodeState::refused, reason, std::move(detail));
+    }
+
+    void conclude(const NodeClaim& node, const std::string& destination, NodeState state, Reason reason,
+                  std::string detail)
+    {
+        plan_.verdicts.push_back({node.name, destination, state, reason, std::move(detail)});
+    }
+
+    const LocalFacts& local_;
+    const PlanOptions& options_;
+    std::set<IpAddress> local_addresses_;
+    Claims claims_;                                        // podCIDRs that passed, of nodes judged so far
+    std::map<IpAddress, const NodeClaim*> address_owners_; // the oldest node that claims each
+    Plan plan_;
+};
+
+} // namespace
+
+std::string_view to_string(NodeState state) noexcept
+{
+    constexpr std::array<std::string_view, 4> names = {"routed", "self", "pending", "refused"};
+    return names[static_cast<std::size_t>(state)];
+}
+
+std::string_view to_string(Reason reason) noexcept
+{
+    return text_of(reason).code;
+}
+
+std::string_view remedy(Reason reason) noexcept
+{
+    return text_of(reason).remedy;
+}
+
+Plan plan_routes(const std::map<std::string, NodeClaim>& nodes, const LocalFacts& local,
+                 const PlanOptions& options)
+{
+    return Planner(local, options).plan(nodes);
+}
+
+} // namespace routelet::controller

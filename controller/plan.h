@@ -1,0 +1,120 @@
+#pragma once
+#include "base/ip.h"
+#include "controller/node_table.h"
+#include "netlink/message.h"
+
+#include <array>
+#include <map>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace routelet::controller {
+
+// A network that this machine reaches without a gateway.
+struct OnLinkNetwork {
+    IpPrefix network;
+    netlink::IfIndex link{};
+    std::string link_name;
+    bool is_pod_bridge = false;
+
+    friend bool operator==(const OnLinkNetwork&, const OnLinkNetwork&) = default;
+};
+
+// This machine, as far as planning needs it.
+struct LocalFacts {
+    std::vector<IpAddress> addresses;    // of all links
+    std::vector<OnLinkNetwork> networks; // through links that are up
+    std::vector<IpAddress> gateways;     // next hops of default routes
+
+    friend bool operator==(const LocalFacts&, const LocalFacts&) = default;
+};
+
+struct PlanOptions {
+    std::string node_name;               // this node's own
+    std::vector<IpPrefix> cluster_cidrs; // where podCIDRs must lie; empty: anywhere that is not refused
+    std::vector<IpPrefix> service_cidrs; // where they must not
+};
+
+// Where a node stands. Every podCIDR of every node is in exactly one state.
+enum class NodeState {
+    routed,  // a route is wanted, and in the kernel unless the log says otherwise
+    self,    // this node: its pods are local
+    pending, // something is still missing that usually comes by itself
+    refused, // a route would be wrong or dangerous
+};
+
+// Why a podCIDR is pending or refused; the text is the code in log and documentation.
+enum class Reason {
+    none,
+    no_pod_cidr,
+    no_internal_ip,
+    bad_pod_cidr,
+    bad_internal_ip,
+    pod_cidr_not_unicast,
+    pod_cidr_length,
+    outside_cluster_cidr,
+    overlaps_service_cidr,
+    overlaps_local_network,
+    overlaps_own_pod_cidr,
+    overlaps_node,
+    covers_node_address,
+    next_hop_not_unicast,
+    next_hop_is_local,
+    next_hop_is_gateway,
+    next_hop_in_pod_cidr,
+    next_hop_of_other_node,
+    next_hop_off_link,
+};
+
+std::string_view to_string(NodeState state) noexcept; // "routed"
+std::string_view to_string(Reason reason) noexcept;   // "overlaps-node"
+// What to do about it, one sentence for the operator; empty for none.
+std::string_view remedy(Reason reason) noexcept;
+
+inline std::ostream& operator<<(std::ostream& out, NodeState state)
+{
+    return out << to_string(state);
+}
+inline std::ostream& operator<<(std::ostream& out, Reason reason)
+{
+    return out << to_string(reason);
+}
+
+// "Packets for these pods go to this node, through this link."
+struct PlannedRoute {
+    IpPrefix destination;
+    IpAddress gateway;
+    netlink::IfIndex link{};
+    std::string node;
+
+    friend bool operator==(const PlannedRoute&, const PlannedRoute&) = default;
+};
+
+struct Verdict {
+    std::string node;
+    std::string destination; // the podCIDR as the Node has it; empty when it has none
+    NodeState state = NodeState::pending;
+    Reason reason = Reason::none;
+    std::string detail; // the values that led here
+
+    friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+// Invariant: no two destinations overlap.
+struct Plan {
+    std::vector<PlannedRoute> routes; // by destination
+    std::vector<Verdict> verdicts;    // one for each podCIDR of each node, in the order of age
+};
+
+// Which routes this machine should have. Pure; the order of inputs does not matter.
+//
+// Each podCIDR is judged alone: one bad node never changes the verdict of the others, except where two claim
+// the same. Then the older node wins (creationTimestamp, then name), because a newcomer that claims what
+// somebody has is the more likely liar; and on its own machine a node's own podCIDR always wins.
+Plan plan_routes(const std::map<std::string, NodeClaim>& nodes, const LocalFacts& local,
+                 const PlanOptions& options);
+
+} // namespace routelet::controller

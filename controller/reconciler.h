@@ -1,0 +1,91 @@
+#pragma once
+#include "controller/kernel.h"
+#include "controller/kernel_mirror.h"
+#include "controller/log.h"
+#include "controller/node_table.h"
+#include "controller/plan.h"
+
+#include <chrono>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace routelet::controller {
+
+// Why the kernel is looked at now, and since when: log lines tell both.
+struct Cause {
+    using Clock = std::chrono::steady_clock;
+
+    std::string_view what;   // "start", "node", "kernel", "check", "retry"
+    Clock::time_point since; // when the event was read
+};
+
+// Keeps the kernel's routes what the nodes say they should be, and says in the log what it did and why.
+//
+// Nothing is changed before the first complete list of nodes. From then on only routes of ours
+// (RouteIdentity) are changed. Not thread-safe; calls block for as long as the kernel works.
+class Reconciler {
+public:
+    Reconciler(Kernel& kernel, const Log& log, PlanOptions options, RouteIdentity identity,
+               std::string pod_bridge);
+
+    // What the API server said. True when it matters to routing: then reconcile().
+    bool replace_nodes(const std::vector<k8s::Node>& nodes);
+    bool upsert_node(const k8s::Node& node);
+    bool erase_node(const std::string& name);
+
+    // What the kernel announced. True when it matters to routing: then reconcile().
+    bool observe(const std::vector<netlink::KernelEvent>& events);
+
+    // Makes the next reconcile() start from a fresh dump.
+    void distrust_mirror() noexcept { needs_dump_ = true; }
+
+    // Plans, compares, applies. False when something failed that is worth trying again in a while.
+    bool reconcile(const Cause& cause);
+
+    std::size_t routes_in_place() const noexcept { return mirror_.own_routes().size(); }
+
+private:
+    struct Tally {
+        std::size_t added = 0, replaced = 0, removed = 0, failed = 0;
+    };
+
+    bool refresh_mirror();
+    void refresh_plan();
+    Tally apply(const std::vector<RouteChange>& changes, const Cause& cause);
+    void settle(const RouteChange& change, const Cause& cause, double took_ms);
+    void fail(const RouteChange& change, const Error& error);
+    void report_first(const Tally& tally, const Cause& cause);
+    void report_verdicts();
+    void report_verdict(const Verdict& verdict);
+    void report_membership();
+    void report_conflicts();
+    void enable_forwarding();
+
+    Kernel& kernel_;
+    const Log& log_;
+    PlanOptions options_;
+    RouteIdentity identity_;
+    KernelMirror mirror_;
+    NodeTable nodes_;
+
+    bool nodes_known_ = false; // a complete list has been seen
+    bool nodes_changed_ = false;
+    bool needs_dump_ = true;
+    bool first_done_ = false;
+
+    LocalFacts local_;
+    Plan plan_;
+
+    std::map<IpPrefix, std::string> installed_;                       // routes of ours, and whose pods
+    std::map<std::pair<std::string, std::string>, Verdict> reported_; // by node and podCIDR
+    std::set<std::string> known_names_;
+    std::map<IpPrefix, std::string> failures_;     // the error last logged
+    std::map<IpPrefix, netlink::Route> conflicts_; // the foreign route last logged
+    std::set<netlink::IfIndex> forwarding_;        // links that it was enabled on
+    bool self_missing_ = false;
+};
+
+} // namespace routelet::controller

@@ -1,0 +1,54 @@
+#include "netlink/datagram.h"
+
+#include <libmnl/libmnl.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace routelet::netlink {
+
+Result<std::span<const std::uint8_t>> receive(int fd, std::span<std::uint8_t> buffer, int flags)
+{
+    for (;;) {
+        sockaddr_nl sender{};
+        iovec place{.iov_base = buffer.data(), .iov_len = buffer.size()};
+        msghdr message{};
+        message.msg_name = &sender;
+        message.msg_namelen = sizeof sender;
+        message.msg_iov = &place;
+        message.msg_iovlen = 1;
+
+        const ssize_t size = ::recvmsg(fd, &message, flags);
+        if (size < 0 && errno == EINTR)
+            continue;
+        if (size < 0)
+            return last_errno("reading from a netlink socket");
+        const bool from_kernel = message.msg_namelen == sizeof sender && sender.nl_pid == 0;
+        if (!from_kernel)
+            continue;
+        if ((message.msg_flags & MSG_TRUNC) != 0)
+            return make_error(boost::system::errc::message_size, "reading from a netlink socket");
+        return std::span<const std::uint8_t>(buffer.first(static_cast<std::size_t>(size)));
+    }
+}
+
+void for_each_message(
+    std::span<const std::uint8_t> datagram,
+    const std::function<void(const nlmsghdr& header, std::span<const std::uint8_t> payload)>& take)
+{
+    const auto* header = reinterpret_cast<const nlmsghdr*>(datagram.data());
+    int left = static_cast<int>(datagram.size());
+    while (mnl_nlmsg_ok(header, left)) {
+        const auto* const payload = static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(header));
+        take(*header, {payload, mnl_nlmsg_get_payload_len(header)});
+        header = mnl_nlmsg_next(header, &left);
+    }
+}
+
+void enlarge_receive_buffer(int fd, int bytes) noexcept
+{
+    if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+        (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes); // smaller: it overruns earlier
+}
+
+} // namespace routelet::netlink

@@ -1,0 +1,127 @@
+# A Kubernetes control plane for tests: etcd and kube-apiserver, both real, nothing else. Sourced, never run.
+#
+# Set before: control_plane       folder for keys, data and logs; made if absent
+#             kube_apiserver      the program; test/cluster/kube-apiserver prints it
+#             control_address     where the API server listens (port 6443); loopback unless given
+#             inside              command prefix that runs a program where the control plane lives, e.g.
+#                                 inside=(ip netns exec NAMESPACE); empty unless given
+# Then call:  start_control_plane, then `admin ARGUMENTS...` for kubectl with every right
+# Afterwards: stop_control_plane, always
+#
+# Functions return non-zero on failure and leave what the programs said in $control_plane/*.log.
+
+control_address=${control_address:-127.0.0.1}
+inside=("${inside[@]}")
+etcd=${KUBEBUILDER_ASSETS:+$KUBEBUILDER_ASSETS/}etcd
+unset HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy # nothing here is behind a proxy
+
+start_control_plane()
+{
+    mkdir -p "$control_plane"
+    make_certificates && write_admin_kubeconfig && start_etcd && start_apiserver && wait_for_apiserver 60
+}
+
+stop_control_plane()
+{
+    stop_process "${apiserver_pid:-}"
+    stop_process "${etcd_pid:-}"
+    apiserver_pid='' etcd_pid=''
+}
+
+# A certificate authority; the server's certificate for its address; the administrator's; and the key that signs
+# service account tokens.
+make_certificates()
+{
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=routelet test CA" \
+        -keyout "$control_plane/ca.key" -out "$control_plane/ca.crt" 2>/dev/null &&
+        make_certificate server "/CN=kube-apiserver" \
+            "subjectAltName=DNS:kubernetes,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:10.96.0.1,IP:$control_address" &&
+        make_certificate admin "/O=system:masters/CN=admin" "extendedKeyUsage=clientAuth" &&
+        openssl ecparam -name prime256v1 -genkey -noout -out "$control_plane/service-accounts.key"
+}
+
+# make_certificate NAME SUBJECT EXTENSION: NAME.crt and NAME.key, signed by the authority.
+make_certificate()
+{
+    openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "$2" \
+        -keyout "$control_plane/$1.key" -out "$control_plane/$1.csr" 2>/dev/null &&
+        openssl x509 -req -days 2 -in "$control_plane/$1.csr" -CA "$control_plane/ca.crt" -CAkey "$control_plane/ca.key" \
+            -CAcreateserial -extfile <(printf '%s\n' "$3") -out "$control_plane/$1.crt" 2>/dev/null
+}
+
+write_admin_kubeconfig()
+{
+    write_kubeconfig "$control_plane/admin.kubeconfig" \
+        "{client-certificate: $control_plane/admin.crt, client-key: $control_plane/admin.key}"
+}
+
+# write_kubeconfig FILE USER: for this control plane; USER is the YAML of a kubeconfig's user.
+write_kubeconfig()
+{
+    cat >"$1" <<KUBECONFIG
+apiVersion: v1
+kind: Config
+current-context: test
+contexts: [{name: test, context: {cluster: test, user: test}}]
+clusters: [{name: test, cluster: {server: "https://$control_address:6443", certificate-authority: $control_plane/ca.crt}}]
+users: [{name: test, user: $2}]
+KUBECONFIG
+}
+
+start_etcd()
+{
+    # etcd 3.4 refuses to start on arm64 without this; elsewhere it changes nothing.
+    ETCD_UNSUPPORTED_ARCH=arm64 "${inside[@]}" "$etcd" --name test --data-dir "$control_plane/etcd" \
+        --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
+        --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
+        --initial-cluster test=http://127.0.0.1:2380 >>"$control_plane/etcd.log" 2>&1 &
+    etcd_pid=$!
+}
+
+# Also after a stop: etcd still holds everything.
+start_apiserver()
+{
+    "${inside[@]}" "$kube_apiserver" \
+        --bind-address="$control_address" --advertise-address="$control_address" --secure-port=6443 \
+        --etcd-servers=http://127.0.0.1:2379 --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=Node,RBAC \
+        --tls-cert-file="$control_plane/server.crt" --tls-private-key-file="$control_plane/server.key" \
+        --client-ca-file="$control_plane/ca.crt" --cert-dir="$control_plane" \
+        --service-account-issuer=https://kubernetes.default.svc \
+        --service-account-key-file="$control_plane/service-accounts.key" \
+        --service-account-signing-key-file="$control_plane/service-accounts.key" \
+        >>"$control_plane/kube-apiserver.log" 2>&1 &
+    apiserver_pid=$!
+}
+
+# wait_for_apiserver SECONDS: until it says that it is ready; fails when it has ended, or at the deadline.
+wait_for_apiserver()
+{
+    local deadline=$((SECONDS + $1))
+    until [[ $(admin get --raw /readyz 2>/dev/null) == ok ]]; do
+        kill -0 "$apiserver_pid" 2>/dev/null && ((SECONDS < deadline)) || return 1
+        sleep 0.2
+    done
+}
+
+# As in a crash: no goodbye to its clients.
+kill_apiserver()
+{
+    kill -KILL "$apiserver_pid"
+    wait "$apiserver_pid" 2>/dev/null
+    apiserver_pid=''
+}
+
+# kubectl with every right.
+admin()
+{
+    "${inside[@]}" kubectl --kubeconfig "$control_plane/admin.kubeconfig" --cache-dir "$control_plane/kubectl" "$@"
+}
+
+# token NAMESPACE SERVICEACCOUNT: a token as the kubelet would ask for (TokenRequest), which `kubectl create token` has
+# only had since 1.24.
+token()
+{
+    local request='{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":{"expirationSeconds":3600}}'
+    admin create --raw "/api/v1/namespaces/$1/serviceaccounts/$2/token" -f - <<<"$request" |
+        jq --exit-status --raw-output .status.token
+}

@@ -1,0 +1,168 @@
+#include "netlink/link.h"
+#include "netlink/neighbor.h"
+#include "test/support/catch.h"
+#include "test/support/netns_fixture.h"
+
+#include <linux/if.h>
+
+#include <algorithm>
+
+using namespace routelet;
+using namespace routelet::netlink;
+using namespace routelet::test;
+namespace errc = boost::system::errc;
+
+namespace {
+
+const MacAddress bridge_mac{{0x0a, 0x58, 0x0a, 0xf4, 0x01, 0x01}};
+const MacAddress host_mac{{0x0a, 0x58, 0x0a, 0xf4, 0x01, 0xfe}};
+const MacAddress pod_mac{{0x0a, 0x58, 0x0a, 0xf4, 0x01, 0x02}};
+
+} // namespace
+
+TEST_CASE_METHOD(
+    NetnsFixture,
+    "a bridge is up from the start and keeps the address it was given, while its MTU follows its ports",
+    "[kernel][netlink]")
+{
+    need(socket().execute(make_bridge({.name = "v-net-0", .mac = bridge_mac, .mtu = 1400})));
+    run("ip link add p0 address 02:00:00:00:00:01 type veth peer name p1 && ip link set p0 master v-net-0 "
+        "up");
+
+    const auto bridge = link_of("v-net-0");
+    CHECK(bridge.kind == "bridge");
+    CHECK(bridge.mac == bridge_mac);
+    CHECK(bridge.is_up());
+    const auto again = socket().execute(make_bridge({.name = "v-net-0", .mac = bridge_mac}));
+    CHECK(again.error().code == errc::file_exists);
+    CHECK_THAT(again.error().text(), has_text("making bridge v-net-0"));
+}
+
+TEST_CASE_METHOD(NetnsFixture, "a veth pair is made across two namespaces in one request",
+                 "[kernel][netlink]")
+{
+    need(socket().execute(make_bridge({.name = "v-net-0", .mac = bridge_mac})));
+    const NetNamespace pod = another_netns();
+
+    need(socket().execute(make_veth({.host_name = "veth1234",
+                                     .host_mac = host_mac,
+                                     .pod_name = "eth0",
+                                     .pod_mac = pod_mac,
+                                     .pod_netns_fd = pod.fd(),
+                                     .bridge = index_of("v-net-0"),
+                                     .mtu = 1400})));
+
+    const auto host_end = link_of("veth1234");
+    CHECK(host_end.kind == "veth");
+    CHECK(host_end.mac == host_mac);
+    CHECK(host_end.mtu == 1400);
+    CHECK(host_end.master == index_of("v-net-0"));
+    CHECK(host_end.hairpin == false);
+    CHECK_FALSE(host_end.is_up());
+    const auto pod_end = in_netns(pod, [] {
+        Socket inside = need(Socket::open());
+        return need(find_link(inside, "eth0"));
+    });
+    REQUIRE(pod_end.has_value());
+    CHECK(pod_end->mac == pod_mac);
+    CHECK(pod_end->mtu == 1400);
+    CHECK(pod_end->index == host_end.peer);
+    CHECK(pod_end->peer == host_end.index);
+    CHECK(need(find_link(socket(), "eth0")) == std::nullopt);
+}
+
+TEST_CASE_METHOD(NetnsFixture, "a veth pair without a namespace for its peer is refused", "[kernel][netlink]")
+{
+    const auto refused = socket().execute(
+        make_veth({.host_name = "veth1234", .host_mac = host_mac, .pod_name = "eth0", .pod_mac = pod_mac}));
+
+    REQUIRE_FALSE(refused);
+    CHECK(need(find_link(socket(), "veth1234")) == std::nullopt);
+}
+
+TEST_CASE_METHOD(NetnsFixture, "a port is set up with its alias and hairpin mode", "[kernel][netlink]")
+{
+    need(socket().execute(make_bridge({.name = "v-net-0", .mac = bridge_mac})));
+    run("ip link add p0 type veth peer name p1 && ip link set p0 master v-net-0");
+    const std::string alias = GENERATE(std::string("routelet 0123456789abcdef/eth0"), std::string(255, 'a'));
+    const bool hairpin = GENERATE(true, false);
+
+    need(socket().execute(set_port_up({.port = index_of("p0"), .alias = alias, .hairpin = hairpin})));
+
+    const auto port = link_of("p0");
+    CHECK(port.is_up());
+    CHECK(port.alias == alias);
+    CHECK(port.hairpin == hairpin);
+}
+
+TEST_CASE_METHOD(NetnsFixture, "links are set up and deleted, by name and by index", "[kernel][netlink]")
+{
+    run("ip link add p0 type veth peer name p1; ip link add q0 type veth peer name q1");
+
+    need(socket().execute(set_link_up(index_of("p0"))));
+    need(socket().execute(set_link_up(index_of("p1"))));
+    CHECK(link_of("p0").is_up());
+    CHECK(link_of("p0").has_carrier());
+
+    need(socket().execute(delete_link("p0")));
+    CHECK(need(find_link(socket(), "p1")) == std::nullopt);
+    need(socket().execute(delete_link(index_of("q0"))));
+    CHECK(need(find_link(socket(), "q0")) == std::nullopt);
+    CHECK(socket().execute(delete_link("p0")).error().code == errc::no_such_device);
+}
+
+TEST_CASE_METHOD(NetnsFixture, "a link is found by name and by index, and a missing one is none",
+                 "[kernel][netlink]")
+{
+    const auto lo = need(find_link(socket(), "lo"));
+    REQUIRE(lo.has_value());
+    CHECK(lo->is_loopback());
+    CHECK(lo->is_up());
+    CHECK(need(find_link(socket(), lo->index)) == lo);
+
+    CHECK(need(find_link(socket(), "absent")) == std::nullopt);
+    CHECK(need(find_link(socket(), "a-name-longer-than-any")) == std::nullopt);
+    CHECK(need(find_link(socket(), "")) == std::nullopt);
+    CHECK(need(find_link(socket(), IfIndex{4711})) == std::nullopt);
+    CHECK(need(find_link(socket(), IfIndex{})) == std::nullopt);
+}
+
+TEST_CASE_METHOD(NetnsFixture, "all links are listed", "[kernel][netlink]")
+{
+    add_uplink("up0", {});
+
+    std::vector<std::string> names;
+    for (const auto& link : need(list_links(socket())))
+        names.push_back(link.name);
+
+    std::ranges::sort(names);
+    // Where tunnel modules are loaded, every namespace has their fallback devices too.
+    const std::vector<std::string> ours = {"lo", "up0", "up0-far"};
+    CHECK(std::ranges::includes(names, ours));
+}
+
+TEST_CASE_METHOD(NetnsFixture, "IPv4 forwarding is enabled on one link without writing to /proc",
+                 "[kernel][netlink]")
+{
+    const auto uplink = add_uplink("up0", {});
+    run("echo 0 > /proc/sys/net/ipv4/conf/up0/forwarding");
+    run("echo 0 > /proc/sys/net/ipv4/conf/up0-far/forwarding");
+
+    need(socket().execute(enable_ipv4_forwarding(uplink)));
+
+    CHECK(output("cat /proc/sys/net/ipv4/conf/up0/forwarding") == "1\n");
+    CHECK(output("cat /proc/sys/net/ipv4/conf/up0-far/forwarding") == "0\n");
+}
+
+TEST_CASE_METHOD(NetnsFixture, "a neighbour entry replaces that of the address's previous owner",
+                 "[kernel][netlink]")
+{
+    const auto uplink = add_uplink("up0", {"10.244.1.1/24", "fd00:10:244:1::1/64"});
+    const auto address = GENERATE("10.244.1.2"_ip, "fd00:10:244:1::2"_ip);
+    run("ip neighbour add " + address.to_string() + " lladdr 02:00:00:00:00:99 dev up0 nud reachable");
+
+    need(socket().execute(set_neighbor(uplink, address, pod_mac)));
+
+    CHECK_THAT(output("ip neighbour show " + address.to_string() + " dev up0"),
+               has_text("lladdr 0a:58:0a:f4:01:02 STALE"));
+}

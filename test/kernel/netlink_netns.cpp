@@ -1,0 +1,52 @@
+#include "netlink/netns.h"
+#include "test/support/catch.h"
+#include "test/support/netns_fixture.h"
+#include "test/support/temporary_directory.h"
+
+#include <sys/stat.h>
+
+#include <fstream>
+
+using namespace routelet;
+using namespace routelet::netlink;
+using namespace routelet::test;
+namespace errc = boost::system::errc;
+
+TEST_CASE_METHOD(NetnsFixture, "a namespace is entered, and is itself by whatever path it was opened",
+                 "[kernel][netlink]")
+{
+    const NetNamespace here = need(NetNamespace::current());
+    const NetNamespace other = another_netns();
+
+    CHECK(here.is_same_as(need(NetNamespace::open("/proc/self/ns/net"))));
+    CHECK_FALSE(here.is_same_as(other));
+    CHECK(in_netns(other, [&] { return need(NetNamespace::current()).is_same_as(other); }));
+    CHECK(need(NetNamespace::current()).is_same_as(here));
+}
+
+TEST_CASE("what is not a network namespace is refused by name, and nothing hangs", "[kernel][netlink]")
+{
+    const TemporaryDirectory directory;
+    const auto file = directory.path / "file";
+    const auto fifo = directory.path / "fifo";
+    std::ofstream(file) << "x";
+    REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+
+    for (const std::string& path : {file.string(), fifo.string(), directory.path.string(),
+                                    std::string("/dev/zero"), std::string("/proc/self/ns/uts")}) {
+        CAPTURE(path);
+        const auto opened = NetNamespace::open(path);
+
+        REQUIRE(opened.has_error());
+        CHECK(opened.error().code == errc::invalid_argument);
+        CHECK_THAT(opened.error().text(), has_text(path));
+    }
+}
+
+TEST_CASE("a namespace that is not there fails with the errno of open", "[kernel][netlink]")
+{
+    const auto absent = NetNamespace::open("/run/netns/no-such-namespace-of-ours");
+
+    CHECK(absent.error().code == errc::no_such_file_or_directory);
+    CHECK_THAT(absent.error().text(), has_text("no-such-namespace-of-ours"));
+}

@@ -1,0 +1,65 @@
+# Network namespaces as hosts on one LAN. Sourced by script/demo, test/lab and test/cluster.
+#
+# Set before: hosts    what the namespaces' names begin with; HOST lives in $hosts-HOST
+# A host's interface on the LAN is eth0. Afterwards: remove_hosts, always.
+
+# The LAN is a bridge in a namespace of its own: nothing is made in the machine's.
+make_lan()
+{
+    ip netns add "$hosts-lan" && ip -n "$hosts-lan" link add lan type bridge && ip -n "$hosts-lan" link set lan up
+}
+
+# make_host HOST NUMBER: with 192.168.1.NUMBER/24 and fd00:192:168:1::NUMBER/64.
+make_host()
+{
+    ip netns add "$hosts-$1" &&
+        ip -n "$hosts-$1" link set lo up &&
+        ip -n "$hosts-lan" link add "$1" type veth peer name eth0 netns "$hosts-$1" &&
+        ip -n "$hosts-lan" link set "$1" master lan up &&
+        ip -n "$hosts-$1" link set eth0 up &&
+        give_address "$1" "$2"
+}
+
+give_address()
+{
+    ip -n "$hosts-$1" address add "192.168.1.$2/24" dev eth0 &&
+        ip -n "$hosts-$1" address add "fd00:192:168:1::$2/64" dev eth0 nodad
+}
+
+# make_pod HOST POD: an empty network namespace, as a container runtime makes one before it calls the plugin.
+make_pod()
+{
+    ip netns add "$hosts-$1-$2" && ip -n "$hosts-$1-$2" link set lo up
+}
+
+# on HOST COMMAND...: runs the command on that host, or in the pod HOST-POD.
+on()
+{
+    local host=$1
+    shift
+    ip netns exec "$hosts-$host" "$@"
+}
+
+has_host() { ip netns list | awk -v name="$hosts-$1" '$1 == name { found = 1 } END { exit !found }'; }
+
+remove_hosts()
+{
+    local name
+    for name in $(ip netns list | awk -v ours="$hosts-" 'index($1, ours) == 1 { print $1 }'); do
+        ip netns del "$name"
+    done
+}
+
+# stop_process PID: asks it to end, and kills it after 10 seconds. Its exit status; 0 for an empty PID.
+stop_process()
+{
+    [[ -n $1 ]] || return 0
+    kill -TERM "$1" 2>/dev/null
+    local _
+    for _ in {1..100}; do
+        kill -0 "$1" 2>/dev/null || break
+        sleep 0.1
+    done
+    kill -KILL "$1" 2>/dev/null
+    wait "$1" 2>/dev/null
+}

@@ -1,0 +1,392 @@
+#include "controller/difference.h"
+#include "controller/kernel_mirror.h"
+#include "controller/reconciler.h"
+#include "test/support/catch.h"
+
+#include <linux/if.h>
+#include <linux/rtnetlink.h>
+
+using namespace routelet;
+using namespace routelet::controller;
+using namespace routelet::test;
+
+namespace {
+
+constexpr netlink::IfIndex eth0{2};
+const RouteIdentity ours;
+
+netlink::Route connected(const IpPrefix& network, netlink::IfIndex link)
+{
+    return {.destination = network,
+            .gateway = {},
+            .oif = link,
+            .protocol = netlink::RouteProtocol{RTPROT_KERNEL}};
+}
+
+netlink::Route our_route(const IpPrefix& pods, const IpAddress& gateway)
+{
+    return to_kernel_route({.destination = pods, .gateway = gateway, .link = eth0, .node = ""}, ours);
+}
+
+netlink::Route foreign_route(const IpPrefix& pods, const IpAddress& gateway, std::uint32_t metric)
+{
+    netlink::Route route = our_route(pods, gateway);
+    route.protocol = netlink::RouteProtocol{RTPROT_STATIC};
+    route.metric = metric;
+    return route;
+}
+
+netlink::Link link_up(netlink::IfIndex index, const std::string& name)
+{
+    netlink::Link link;
+    link.index = index;
+    link.name = name;
+    link.flags = static_cast<unsigned>(IFF_UP | IFF_LOWER_UP);
+    return link;
+}
+
+// node01's kernel before any route of ours, as a recorder: it keeps what it is told.
+class RecordedKernel : public Kernel {
+public:
+    KernelState state{.links = {link_up(eth0, "eth0")},
+                      .addresses = {{.link = eth0, .address = "192.168.1.11"_ip, .length = 24}},
+                      .routes = {connected("192.168.1.0/24"_net, eth0)}};
+    std::vector<std::vector<RouteChange>> batches;
+    std::map<IpPrefix, Error> refusals;
+    int dumps = 0;
+
+    Result<KernelState> read() override
+    {
+        ++dumps;
+        return state;
+    }
+    std::vector<Result<>> apply(const std::vector<RouteChange>& changes) override
+    {
+        batches.push_back(changes);
+        std::vector<Result<>> results;
+        for (const auto& change : changes) {
+            const auto refusal = refusals.find(change.route.destination);
+            if (refusal != refusals.end()) {
+                results.emplace_back(refusal->second);
+                continue;
+            }
+            std::erase_if(state.routes, [&](const netlink::Route& route) {
+                return ours.owns(route) && route.destination == change.route.destination;
+            });
+            if (change.kind != RouteChange::Kind::remove)
+                state.routes.push_back(change.route);
+            results.emplace_back();
+        }
+        return results;
+    }
+    Result<> enable_ipv4_forwarding(netlink::IfIndex) override { return {}; }
+
+    std::map<IpPrefix, IpAddress> our_routes() const
+    {
+        std::map<IpPrefix, IpAddress> routes;
+        for (const auto& route : state.routes)
+            if (ours.owns(route))
+                routes.emplace(route.destination, *route.gateway);
+        return routes;
+    }
+};
+
+k8s::Node node(const std::string& number)
+{
+    return {.name = "node0" + number,
+            .uid = "uid-" + number,
+            .created = "2026-01-0" + number + "T00:00:00Z",
+            .pod_cidrs = {"10.244." + number + ".0/24"},
+            .internal_ips = {"192.168.1.1" + number}};
+}
+
+// A reconciler on the recorder, and the events that it logged.
+struct Fixture {
+    RecordedKernel kernel;
+    std::vector<std::string> lines;
+    Log log{LogFormat::text, LogLevel::info, [this](const std::string& line) { lines.push_back(line); }};
+    Reconciler reconciler{
+        kernel, log, {.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}}, ours, "v-net-0"};
+
+    bool reconcile(std::string_view cause = "node")
+    {
+        return reconciler.reconcile({cause, Cause::Clock::now()});
+    }
+
+    // The lines with this event, as far as they can be compared: without time and duration.
+    std::vector<std::string> logged(const std::string& event) const
+    {
+        std::vector<std::string> found;
+        for (const std::string& line : lines)
+            if (line.find(" event=" + event + " ") != std::string::npos) {
+                const auto start = line.find("event=");
+                found.push_back(line.substr(start, line.find(" took_ms=") - start));
+            }
+        return found;
+    }
+};
+
+using Strings = std::vector<std::string>;
+
+} // namespace
+
+namespace routelet::controller {
+
+std::ostream& operator<<(std::ostream& out, const RouteChange& change)
+{
+    constexpr std::array<const char*, 3> kinds = {"create", "replace", "remove"};
+    return out << kinds.at(static_cast<std::size_t>(change.kind)) << ' ' << change.route << " for "
+               << change.node;
+}
+
+} // namespace routelet::controller
+
+TEST_CASE("the difference between plan and kernel", "[difference]")
+{
+    const auto in_place = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
+    std::map<IpPrefix, netlink::Route> own{{in_place.destination, in_place}};
+    Plan plan{.routes = {{"10.244.2.0/24"_net, "192.168.1.12"_ip, eth0, "node02"}}, .verdicts = {}};
+
+    SECTION("is empty when the kernel already agrees")
+    {
+        own.begin()->second.flags = RTNH_F_LINKDOWN; // the kernel's own business
+        CHECK(difference(plan, own, ours).empty());
+    }
+    SECTION("is one replacement for a node that comes back under another address")
+    {
+        plan.routes[0].gateway = "192.168.1.99"_ip;
+        const auto moved = our_route("10.244.2.0/24"_net, "192.168.1.99"_ip);
+        CHECK(difference(plan, own, ours) ==
+              std::vector<RouteChange>{{RouteChange::Kind::replace, moved, in_place, "node02"}});
+    }
+    SECTION("is one replacement when the way leads through another link")
+    {
+        plan.routes[0].link = netlink::IfIndex{7};
+        REQUIRE(difference(plan, own, ours).size() == 1);
+        CHECK(difference(plan, own, ours)[0].kind == RouteChange::Kind::replace);
+    }
+    SECTION("removes what no node has any more, after adding what is new")
+    {
+        plan.routes = {{"10.244.3.0/24"_net, "192.168.1.13"_ip, eth0, "node03"}};
+        const auto added = our_route("10.244.3.0/24"_net, "192.168.1.13"_ip);
+        CHECK(difference(plan, own, ours) ==
+              std::vector<RouteChange>{{RouteChange::Kind::create, added, {}, "node03"},
+                                       {RouteChange::Kind::remove, in_place, {}, {}}});
+    }
+}
+
+TEST_CASE("nothing is changed before the first complete list", "[reconcile]")
+{
+    Fixture f;
+    f.kernel.state.routes.push_back(our_route("10.244.9.0/24"_net, "192.168.1.19"_ip));
+    f.reconciler.upsert_node(node("2"));
+    CHECK(f.reconcile());
+    CHECK(f.kernel.batches.empty());
+}
+
+TEST_CASE("an earlier life's routes are kept where they fit and swept where they do not", "[reconcile]")
+{
+    Fixture f;
+    f.kernel.state.routes.push_back(our_route("10.244.2.0/24"_net, "192.168.1.12"_ip));
+    f.kernel.state.routes.push_back(our_route("10.244.9.0/24"_net, "192.168.1.19"_ip));
+
+    f.reconciler.replace_nodes({node("1"), node("2"), node("3")});
+    CHECK(f.reconcile("start"));
+
+    CHECK(f.kernel.our_routes() == std::map<IpPrefix, IpAddress>{{"10.244.2.0/24"_net, "192.168.1.12"_ip},
+                                                                 {"10.244.3.0/24"_net, "192.168.1.13"_ip}});
+    REQUIRE(f.kernel.batches.size() == 1);
+    CHECK(f.kernel.batches[0].size() == 2);
+    CHECK(f.logged("route-removed") ==
+          Strings{"event=route-removed dst=10.244.9.0/24 via=192.168.1.19 dev=eth0 cause=stale"});
+    CHECK(f.logged("routes-ready") ==
+          Strings{"event=routes-ready nodes=3 routes=2 kept=1 added=1 replaced=0 removed=1 failed=0"});
+}
+
+TEST_CASE("nodes come, change and go, and the log tells it", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+
+    SECTION("a node that joins gets its route")
+    {
+        CHECK(f.reconciler.upsert_node(node("3")));
+        CHECK(f.reconcile());
+        CHECK(f.kernel.our_routes().contains("10.244.3.0/24"_net));
+        CHECK(f.logged("route-added").back() ==
+              "event=route-added node=node03 dst=10.244.3.0/24 via=192.168.1.13 dev=eth0 cause=node");
+    }
+    SECTION("a heartbeat is no change")
+    {
+        CHECK_FALSE(f.reconciler.upsert_node(node("2")));
+    }
+    SECTION("a node under another address is one replacement")
+    {
+        k8s::Node moved = node("2");
+        moved.internal_ips = {"192.168.1.99"};
+        CHECK(f.reconciler.upsert_node(moved));
+        CHECK(f.reconcile());
+        CHECK(f.logged("route-replaced") ==
+              Strings{"event=route-replaced node=node02 dst=10.244.2.0/24 "
+                      "via=192.168.1.99 dev=eth0 old_via=192.168.1.12 cause=node"});
+        CHECK(f.kernel.batches.back().size() == 1);
+    }
+    SECTION("a node that leaves takes its route with it")
+    {
+        CHECK(f.reconciler.erase_node("node02"));
+        CHECK(f.reconcile());
+        CHECK(f.kernel.our_routes().empty());
+        CHECK(f.logged("route-removed") ==
+              Strings{
+                  "event=route-removed node=node02 dst=10.244.2.0/24 via=192.168.1.12 dev=eth0 cause=node"});
+        CHECK(f.logged("node-left").size() == 1);
+    }
+    SECTION("a node that is refused is said once, with reason and remedy")
+    {
+        k8s::Node bad = node("3");
+        bad.pod_cidrs = {"192.168.1.0/24"};
+        f.reconciler.upsert_node(bad);
+        CHECK(f.reconcile());
+        CHECK(f.reconcile("check"));
+        REQUIRE(f.logged("node-refused").size() == 1);
+        CHECK_THAT(
+            f.logged("node-refused")[0],
+            has_text("node=node03 pod_cidr=192.168.1.0/24 reason=overlaps-local-network detail=\"it overlaps "
+                     "192.168.1.0/24, a network of this machine on eth0\" remedy="));
+    }
+}
+
+TEST_CASE("a route that somebody removes is restored from the notification", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    const int dumps = f.kernel.dumps;
+
+    const auto gone = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
+    std::erase(f.kernel.state.routes, gone);
+    CHECK(f.reconciler.observe({netlink::RouteChanged{.route = gone, .removed = true}}));
+    CHECK(f.reconcile("kernel"));
+
+    CHECK(f.kernel.our_routes().contains("10.244.2.0/24"_net));
+    CHECK(f.kernel.dumps == dumps);
+    CHECK(
+        f.logged("route-restored") ==
+        Strings{"event=route-restored node=node02 dst=10.244.2.0/24 via=192.168.1.12 dev=eth0 cause=kernel"});
+}
+
+TEST_CASE("what the notifications cannot tell is read from the kernel", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    const int dumps = f.kernel.dumps;
+
+    SECTION("after an overrun")
+    {
+        CHECK(f.reconciler.observe({netlink::Overrun{}}));
+    }
+    SECTION("after a link went down that our routes go through")
+    {
+        netlink::Link down = link_up(eth0, "eth0");
+        down.flags = 0;
+        CHECK(f.reconciler.observe({netlink::LinkChanged{.link = down, .removed = false}}));
+    }
+    SECTION("after an address of that link was removed")
+    {
+        CHECK(f.reconciler.observe(
+            {netlink::AddressChanged{.address = f.kernel.state.addresses[0], .removed = true}}));
+    }
+    SECTION("after somebody replaced our route by his own, at our metric")
+    {
+        CHECK(f.reconciler.observe({netlink::RouteChanged{
+            .route = foreign_route("10.244.2.0/24"_net, "192.168.1.66"_ip, ours.metric), .removed = false}}));
+    }
+    std::erase_if(f.kernel.state.routes, [](const auto& route) { return ours.owns(route); });
+    CHECK(f.reconcile("kernel"));
+    CHECK(f.kernel.dumps == dumps + 1);
+    CHECK(f.kernel.our_routes().contains("10.244.2.0/24"_net));
+}
+
+TEST_CASE("a pod that starts or stops is no reason to read the kernel again", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+
+    netlink::Link veth = link_up(netlink::IfIndex{40}, "veth1234");
+    veth.master = netlink::IfIndex{9};
+    const netlink::InterfaceAddress link_local{
+        .link = netlink::IfIndex{40}, .address = "fe80::1"_ip, .length = 64};
+    CHECK_FALSE(f.reconciler.observe({netlink::LinkChanged{.link = veth, .removed = false},
+                                      netlink::AddressChanged{.address = link_local, .removed = false},
+                                      netlink::AddressChanged{.address = link_local, .removed = true},
+                                      netlink::LinkChanged{.link = veth, .removed = true}}));
+}
+
+TEST_CASE("a link that flaps gets its routes back when it returns", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+
+    netlink::Link flapping = link_up(eth0, "eth0");
+    flapping.flags = 0;
+    f.kernel.state.routes.clear();
+    f.reconciler.observe({netlink::LinkChanged{.link = flapping, .removed = false}});
+    CHECK(f.reconcile("kernel"));
+    CHECK(f.kernel.our_routes().empty());
+    CHECK(f.logged("node-refused").size() == 1);
+
+    f.kernel.state.routes = {connected("192.168.1.0/24"_net, eth0)};
+    f.reconciler.observe({netlink::LinkChanged{.link = link_up(eth0, "eth0"), .removed = false},
+                          netlink::RouteChanged{.route = f.kernel.state.routes[0], .removed = false}});
+    CHECK(f.reconcile("kernel"));
+    CHECK(f.kernel.our_routes().contains("10.244.2.0/24"_net));
+}
+
+TEST_CASE("a route that the kernel refuses is tried again, told once, and holds back no other", "[reconcile]")
+{
+    Fixture f;
+    f.kernel.refusals["10.244.2.0/24"_net] = make_error(
+        boost::system::errc::network_unreachable, "adding route 10.244.2.0/24: Nexthop has invalid gateway");
+    f.reconciler.replace_nodes({node("1"), node("2"), node("3")});
+
+    CHECK_FALSE(f.reconcile("start"));
+    CHECK_FALSE(f.reconcile("retry"));
+    CHECK(f.kernel.our_routes() == std::map<IpPrefix, IpAddress>{{"10.244.3.0/24"_net, "192.168.1.13"_ip}});
+    REQUIRE(f.logged("route-failed").size() == 1);
+    CHECK_THAT(f.logged("route-failed")[0], has_text("Nexthop has invalid gateway: Network is unreachable"));
+
+    f.kernel.refusals.clear();
+    CHECK(f.reconcile("retry"));
+    CHECK(f.kernel.our_routes().size() == 2);
+}
+
+TEST_CASE("somebody else's route to a podCIDR is reported with its owner and left alone", "[reconcile]")
+{
+    Fixture f;
+    const auto foreign = foreign_route("10.244.2.0/24"_net, "192.168.1.77"_ip, 0);
+    f.kernel.state.routes.push_back(foreign);
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    REQUIRE(f.reconcile("check"));
+
+    CHECK(std::ranges::count(f.kernel.state.routes, foreign) == 1);
+    REQUIRE(f.logged("route-conflict").size() == 1);
+    CHECK_THAT(f.logged("route-conflict")[0], has_text("owner=\"proto static metric 0\""));
+
+    f.reconciler.observe({netlink::RouteChanged{.route = foreign, .removed = true}});
+    f.reconcile("kernel");
+    CHECK(f.lines.back().find("event=route-conflict-over dst=10.244.2.0/24") != std::string::npos);
+}
+
+TEST_CASE("a node name that the cluster does not have is told", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("2")});
+    REQUIRE(f.reconcile("start"));
+    REQUIRE(f.logged("self-missing").size() == 1);
+    CHECK_THAT(f.logged("self-missing")[0], has_text("--node-name"));
+}
