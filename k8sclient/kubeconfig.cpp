@@ -28,21 +28,55 @@ std::string in_quotes(std::string_view name)
     return "\"" + std::string(name) + "\"";
 }
 
+bool has(const YAML::Node& map, const char* key)
+{
+    return map[key] && !map[key].IsNull();
+}
+
+// Thrown as yaml-cpp throws what it does not like, for read_kubeconfig to report with the line.
+[[noreturn]] void refuse_type(const YAML::Node& value, const std::string& name, const char* expected)
+{
+    throw YAML::Exception(value.Mark(), name + " should be " + expected);
+}
+
 // The text of member `key`; empty when it is absent or null.
 std::string text_of(const YAML::Node& map, const char* key)
 {
+    if (!has(map, key))
+        return "";
     const YAML::Node value = map[key];
-    return value && value.IsScalar() ? value.Scalar() : "";
+    if (!value.IsScalar())
+        refuse_type(value, key, "a text");
+    return value.Scalar();
 }
 
 bool is_true(const YAML::Node& map, const char* key)
 {
-    return map[key] && map[key].as<bool>();
+    bool value = false;
+    if (has(map, key) && !YAML::convert<bool>::decode(map[key], value))
+        refuse_type(map[key], key, "true or false");
+    return value;
 }
 
-bool has(const YAML::Node& map, const char* key)
+// The entries of a list; none when it is absent or null.
+YAML::Node entries_of(const YAML::Node& root, const char* list)
 {
-    return map[key] && !map[key].IsNull();
+    if (!has(root, list))
+        return YAML::Node(YAML::NodeType::Sequence);
+    const YAML::Node entries = root[list];
+    if (!entries.IsSequence())
+        refuse_type(entries, list, "a list");
+    return entries;
+}
+
+// For a message about a name that is not there: "its contexts: "a", "b"".
+std::string names_in(const YAML::Node& root, const char* list)
+{
+    std::string names;
+    for (const YAML::Node& entry : entries_of(root, list))
+        if (entry.IsMap())
+            names += (names.empty() ? "" : ", ") + in_quotes(text_of(entry, "name"));
+    return "its " + std::string(list) + ": " + (names.empty() ? "none" : names);
 }
 
 // The map called `kind` of the entry called `name` in the list `list`: clusters, users and contexts all look
@@ -50,12 +84,15 @@ bool has(const YAML::Node& map, const char* key)
 std::optional<YAML::Node> find_entry(const YAML::Node& root, const char* list, const char* kind,
                                      std::string_view name)
 {
-    const YAML::Node entries = root[list];
-    if (!entries || !entries.IsSequence())
-        return std::nullopt;
-    for (const YAML::Node& entry : entries)
-        if (entry.IsMap() && text_of(entry, "name") == name)
-            return entry[kind] && entry[kind].IsMap() ? entry[kind] : YAML::Node(YAML::NodeType::Map);
+    for (const YAML::Node& entry : entries_of(root, list)) {
+        if (!entry.IsMap() || text_of(entry, "name") != name)
+            continue;
+        if (!has(entry, kind))
+            return YAML::Node(YAML::NodeType::Map);
+        if (!entry[kind].IsMap())
+            refuse_type(entry[kind], kind, "a map");
+        return entry[kind];
+    }
     return std::nullopt;
 }
 
@@ -76,6 +113,8 @@ Result<PemSource> pem_of(const Kubeconfig& file, const YAML::Node& map, const st
     auto pem = decode_base64(data);
     if (!pem)
         return pem.error().within(key + "-data");
+    if (pem->empty()) // would read as absent, and an absent CA means the system's roots
+        return bad_config(key + "-data: it is empty");
     source.inline_pem = std::move(*pem);
     return source;
 }
@@ -199,15 +238,18 @@ Result<ClusterConfig> read_context(const Kubeconfig& file, std::string context_n
                           "context");
     const auto context = find_entry(file.root, "contexts", "context", context_name);
     if (!context)
-        return bad_config("it has no context " + in_quotes(context_name));
+        return bad_config("it has no context " + in_quotes(context_name) + "; " +
+                          names_in(file.root, "contexts"));
 
     ClusterConfig config;
     config.origin = "context " + in_quotes(context_name);
     const std::string cluster_name = text_of(*context, "cluster");
+    if (cluster_name.empty())
+        return bad_config(config.origin + " names no cluster; " + names_in(file.root, "clusters"));
     const auto cluster = find_entry(file.root, "clusters", "cluster", cluster_name);
     if (!cluster)
         return bad_config(config.origin + " names the cluster " + in_quotes(cluster_name) +
-                          ", which is not in the file");
+                          ", which is not in the file; " + names_in(file.root, "clusters"));
     if (auto read = read_cluster(file, *cluster, config); !read)
         return read.error().within("cluster " + in_quotes(cluster_name));
 
@@ -217,7 +259,7 @@ Result<ClusterConfig> read_context(const Kubeconfig& file, std::string context_n
     const auto user = find_entry(file.root, "users", "user", user_name);
     if (!user)
         return bad_config(config.origin + " names the user " + in_quotes(user_name) +
-                          ", which is not in the file");
+                          ", which is not in the file; " + names_in(file.root, "users"));
     if (auto read = read_user(file, *user, config); !read)
         return read.error().within("user " + in_quotes(user_name));
     return config;
@@ -234,7 +276,9 @@ Result<ClusterConfig> read_kubeconfig(const std::filesystem::path& path, std::st
             return bad_config("it is not a kubeconfig: expected a map with clusters, users and contexts");
         return read_context(file, std::string(context));
     } catch (const YAML::Exception& problem) {
-        return bad_config("line " + std::to_string(problem.mark.line + 1) + ": " + problem.msg);
+        // Behind a colon yaml-cpp quotes from the file, which may be from a secret.
+        const std::string what = problem.msg.substr(0, problem.msg.find(": "));
+        return bad_config("line " + std::to_string(problem.mark.line + 1) + ": " + what);
     }
 }
 

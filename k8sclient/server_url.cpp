@@ -33,8 +33,10 @@ HostPort split_host_port(std::string_view authority)
         if (end == std::string_view::npos)
             return {{}, {}, false};
         const std::string_view rest = authority.substr(end + 1);
-        const bool well_formed = rest.empty() || (rest.starts_with(':') && rest.size() > 1);
-        return {authority.substr(1, end - 1), rest.empty() ? rest : rest.substr(1), well_formed};
+        const std::string_view host = authority.substr(1, end - 1);
+        const bool well_formed = host.find(':') != std::string_view::npos &&
+                                 (rest.empty() || (rest.starts_with(':') && rest.size() > 1));
+        return {host, rest.empty() ? rest : rest.substr(1), well_formed};
     }
     const std::size_t colon = authority.find(':');
     if (colon == std::string_view::npos)
@@ -47,6 +49,10 @@ HostPort split_host_port(std::string_view authority)
 
 Result<ServerUrl> parse_server_url(std::string_view text)
 {
+    if (text.find('@') != std::string_view::npos) // without the text: it holds a password
+        return make_error(boost::system::errc::invalid_argument,
+                          "server: a user name or password in the address is not supported: write "
+                          "https://HOST:PORT");
     std::string_view rest = text;
     if (rest.starts_with("http://"))
         return bad_url(text, "plain http is not supported, since it would show the credentials: use https");

@@ -309,19 +309,19 @@ TEST_CASE("an event that is cut is applied once, after the watch went on", "[k8s
 
 TEST_CASE("a bookmark's version is where the next watch begins", "[k8sclient][lab]")
 {
-    Lab lab;
-    const std::string bookmark = R"({"type":"BOOKMARK","object":{"kind":"Node","apiVersion":"v1",)"
-                                 R"("metadata":{"resourceVersion":"777","creationTimestamp":null}}})"
-                                 "\n";
-    lab.server.inject({.what = Fault::What::garbage, .requests = Fault::Requests::watch, .body = bookmark});
+    Lab lab(200ms);
+    // An event of version 1 right before the first bookmark: only that leads back to the server's version.
+    const std::string event = R"({"type":"MODIFIED","object":{"kind":"Node","metadata":{"name":"node02",)"
+                              R"("resourceVersion":"1"},"spec":{"podCIDR":"10.244.2.0/24"}}})"
+                              "\n";
+    lab.server.inject({.what = Fault::What::garbage, .requests = Fault::Requests::watch, .body = event});
     Reflection reflection(lab.config(), 1s);
-    REQUIRE(reflection.sees_notice(What::watching));
-    lab.server.put_node(node("node02", "10.244.2.0/24"));
     REQUIRE(reflection.sees_notice(What::closed));
     REQUIRE(reflection.sees_notice(What::watching, 2));
-    CHECK_THAT(lab.targets(true)[1], has_text("resourceVersion=777&"));
+    CHECK(reflection.seen.upserts == 1);
+    CHECK_THAT(lab.targets(true)[1],
+               has_text("resourceVersion=" + std::to_string(lab.server.version()) + "&"));
     CHECK(lab.lists() == 1);
-    CHECK(reflection.seen.nodes == both);
 }
 
 TEST_CASE("a watch that the server ends goes on from its last event, without a list", "[k8sclient][lab]")
