@@ -26,6 +26,9 @@ ensure_setup()
     "$repository/script/setup" --check >/dev/null 2>&1 || "$repository/script/setup"
 }
 
+# One checkout's compilations serve another's: paths below the checkout do not count.
+export CCACHE_BASEDIR=$repository CCACHE_NOHASHDIR=1
+
 # ensure_build PRESET [TARGET...]: built in $repository/build/PRESET when this returns; all of it unless targets are
 # given. Shows the builder's progress while there is something to do.
 ensure_build()
