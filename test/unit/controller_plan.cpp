@@ -1,3 +1,4 @@
+#include "base/file.h"
 #include "controller/plan.h"
 #include "test/support/catch.h"
 
@@ -337,13 +338,18 @@ TEST_CASE("a node with many addresses and ranges costs no more than the limit", 
     CHECK(plan.routes.size() == NodeClaim::most_claims);
 }
 
-TEST_CASE("every reason has a code of its own and a remedy", "[plan]")
+TEST_CASE("every reason has a code of its own and a remedy, in the documentation too", "[plan]")
 {
+    const std::string documentation = need(read_file(ROUTELET_DOCS "/troubleshooting.md"));
     std::set<std::string_view> codes;
     for (int i = 0; i <= static_cast<int>(Reason::next_hop_off_link); ++i) {
         const auto reason = static_cast<Reason>(i);
         CAPTURE(to_string(reason));
         CHECK(codes.insert(to_string(reason)).second);
         CHECK(remedy(reason).empty() == (reason == Reason::none));
+        if (reason != Reason::none) {
+            CHECK_THAT(documentation, has_text("| `" + std::string(to_string(reason)) + "` |"));
+            CHECK_THAT(documentation, has_text("| " + std::string(remedy(reason)) + " |"));
+        }
     }
 }
