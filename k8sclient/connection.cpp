@@ -246,6 +246,7 @@ asio::awaitable<Result<ResponseHead>> Connection::get(Get get)
     ResponseHead head;
     head.status = static_cast<int>(response.result_int());
     head.reason = std::string(response.reason());
+    head.content_type = std::string(response[http::field::content_type]);
     head.retry_after = parse_retry_after(std::string(response[http::field::retry_after]));
     co_return head;
 }

@@ -17,6 +17,7 @@ namespace routelet::k8s {
 struct ResponseHead {
     int status = 0;     // HTTP status code
     std::string reason; // of the status line: "Forbidden"
+    std::string content_type;
     std::optional<std::chrono::seconds> retry_after;
 };
 

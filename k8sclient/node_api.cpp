@@ -80,7 +80,7 @@ asio::awaitable<Answer<void>> NodeApi::request(std::string target, std::chrono::
         Answer<ResponseHead> head = co_await send(target, patience);
         if (!head)
             co_return head.error();
-        if (head->status == 200)
+        if (head->status == 200 && is_json(head->content_type))
             co_return Answer<void>();
         Failure failure = co_await read_refusal(target, *head);
         if (head->status != 401 || is_retry)
@@ -123,8 +123,8 @@ asio::awaitable<Failure> NodeApi::read_refusal(std::string target, ResponseHead 
     }
     if (connection_ && !connection_->is_reusable())
         close();
-    Failure failure =
-        describe_refusal({config_.url() + target, config_.origin, head.status, head.reason, body});
+    Failure failure = describe_refusal(
+        {config_.url() + target, config_.origin, head.status, head.reason, head.content_type, body});
     failure.retry_after = head.retry_after;
     co_return failure;
 }

@@ -1,5 +1,7 @@
 #include "k8sclient/reflector_policy.h"
 
+#include <strings.h>
+
 #include <algorithm>
 
 namespace routelet::k8s {
@@ -47,6 +49,9 @@ std::string remedy(const Refusal& refusal)
         return "; the RBAC rule it needs: apiGroups [\"\"], resources [nodes], verbs [get, list, watch]";
     if (refusal.code == 404)
         return "; is this the address of a Kubernetes API server?";
+    if (refusal.code == 200)
+        return "; this is " + refusal.content_type +
+               ", not JSON: is this the address of a Kubernetes API server, or does a proxy answer for it?";
     return "";
 }
 
@@ -148,10 +153,17 @@ std::chrono::milliseconds relist_spread(std::size_t nodes)
     return std::min<std::chrono::milliseconds>(std::chrono::milliseconds(at_200_a_second), 30s);
 }
 
+bool is_json(std::string_view content_type)
+{
+    static constexpr std::string_view json = "application/json"; // parameters may follow
+    return content_type.empty() || (content_type.size() >= json.size() &&
+                                    ::strncasecmp(content_type.data(), json.data(), json.size()) == 0);
+}
+
 Failure describe_refusal(const Refusal& refusal)
 {
     Failure failure;
-    failure.why = Failure::Why::refused;
+    failure.why = refusal.code == 200 ? Failure::Why::undecodable : Failure::Why::refused;
     failure.status = decode_status(refusal.body);
     failure.status.code = refusal.code;
     const std::string words = failure.status.message.empty() ? excerpt(refusal.body) : failure.status.message;

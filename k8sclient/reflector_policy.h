@@ -83,13 +83,18 @@ private:
 // the time within which to begin, by the number of nodes.
 std::chrono::milliseconds relist_spread(std::size_t nodes);
 
-// A refusal for the log: what was refused, the server's words, and the way out where there is one.
-// `body` is the response's, or its beginning.
+// Whether a response's Content-Type is that of Kubernetes' JSON. One that does not say leaves it to its body.
+bool is_json(std::string_view content_type);
+
+// A refusal for the log: what was refused, the server's words, and the way out where there is one. A status
+// of 200 with something else than JSON is one too: somebody else answered. `body` is the response's, or its
+// beginning.
 struct Refusal {
     std::string url;    // "https://10.0.0.1:6443/api/v1/nodes"
     std::string origin; // of the configuration
     int code = 0;
     std::string reason; // of the status line
+    std::string content_type;
     std::string_view body;
 };
 Failure describe_refusal(const Refusal& refusal);

@@ -87,9 +87,13 @@ struct Reflection {
     std::exception_ptr ended;
     bool has_ended = false;
 
-    explicit Reflection(k8s::ClusterConfig config, std::chrono::seconds watch_timeout = 300s)
+    explicit Reflection(k8s::ClusterConfig config, std::chrono::seconds watch_timeout = 300s,
+                        std::size_t page_size = 500)
         : reflector(loop.get_executor(), std::move(config), seen,
-                    {.backoff_first = 20ms, .backoff_most = 200ms, .watch_timeout_least = watch_timeout})
+                    {.backoff_first = 20ms,
+                     .backoff_most = 200ms,
+                     .watch_timeout_least = watch_timeout,
+                     .page_size = page_size})
     {
         asio::co_spawn(loop, reflector.run(),
                        asio::bind_cancellation_slot(stop.slot(), [this](std::exception_ptr how) {
@@ -128,8 +132,8 @@ struct Lab {
     TemporaryDirectory directory;
     lab::Server server;
 
-    explicit Lab(std::chrono::milliseconds bookmark_interval = 60s)
-        : server({.directory = directory.path, .bookmark_interval = bookmark_interval})
+    explicit Lab(std::chrono::milliseconds bookmark_interval = 60s, const std::string& listen = "127.0.0.1:0")
+        : server({.listen = listen, .directory = directory.path, .bookmark_interval = bookmark_interval})
     {
         server.put_node(node("node01", "10.244.1.0/24"));
         server.put_node(node("node02", "10.244.2.0/24"));
@@ -225,6 +229,93 @@ TEST_CASE("after a compaction there is exactly one list, of what is not older", 
     REQUIRE(reflection.sees_notice(What::watching, 2));
     CHECK(reflection.seen.replacements == 2);
     CHECK(lab.targets(false).back() == "/api/v1/nodes?resourceVersion=" + version);
+}
+
+TEST_CASE("a list that the server cannot give from memory comes in pages", "[k8sclient][lab]")
+{
+    Lab lab;
+    for (const std::string name : {"node03", "node04", "node05"})
+        lab.server.put_node(node(name, "10.244." + name.substr(5) + ".0/24"));
+    Reflection reflection(lab.config(), 300s, 2);
+    REQUIRE(reflection.sees_notice(What::watching));
+    REQUIRE(reflection.seen.nodes.size() == 5);
+
+    lab.server.inject({.what = Fault::What::refuse, .requests = Fault::Requests::connect, .times = 0});
+    lab.server.stop();
+    lab.server.start();
+    REQUIRE(reflection.sees_notice(What::failed, 2));
+    lab.server.delete_node("node05");
+    lab.server.put_node(node("node06", "10.244.6.0/24"));
+    lab.server.compact();
+    lab.server.heal();
+    lab.server.inject({.what = Fault::What::gone, .requests = Fault::Requests::list});
+
+    const Table expected = {{"node01", "10.244.1.0/24"},
+                            {"node02", "10.244.2.0/24"},
+                            {"node03", "10.244.3.0/24"},
+                            {"node04", "10.244.4.0/24"},
+                            {"node06", "10.244.6.0/24"}};
+    CHECK(reflection.sees_nodes(expected));
+    REQUIRE(reflection.sees_notice(What::watching, 2));
+    CHECK(reflection.seen.replacements == 2);
+    CHECK(reflection.seen.count(What::expired) == 2); // of the watch, and of the list
+    const std::vector<std::string> lists = lab.targets(false);
+    REQUIRE(lists.size() == 5); // the first, the one that is gone, and three pages
+    CHECK(lists[2] == "/api/v1/nodes?limit=2");
+    CHECK_THAT(lists[3], has_text("/api/v1/nodes?limit=2&continue="));
+    CHECK_THAT(lists[4], has_text("/api/v1/nodes?limit=2&continue="));
+}
+
+TEST_CASE("a page that comes too late costs a list in one piece, and no node", "[k8sclient][lab]")
+{
+    Lab lab;
+    lab.server.put_node(node("node03", "10.244.3.0/24"));
+    lab.server.inject({.what = Fault::What::gone, .requests = Fault::Requests::list});
+    lab.server.inject(
+        {.what = Fault::What::chunks, .requests = Fault::Requests::list, .size = 100}); // no harm
+    lab.server.inject({.what = Fault::What::gone, .requests = Fault::Requests::list});
+    Reflection reflection(lab.config(), 300s, 2);
+    CHECK(reflection.sees_nodes(all_three));
+    CHECK(reflection.seen.replacements == 1);
+    const std::vector<std::string> lists = lab.targets(false);
+    REQUIRE(lists.size() == 4);
+    CHECK(lists[1] == "/api/v1/nodes?limit=2");
+    CHECK_THAT(lists[2], has_text("/api/v1/nodes?limit=2&continue="));
+    CHECK(lists[3] == "/api/v1/nodes");
+}
+
+TEST_CASE("the server may be reached over IPv6", "[k8sclient][lab]")
+{
+    Lab lab(60s, "[::1]:0");
+    k8s::ClusterConfig config = lab.config();
+    REQUIRE(config.host == "::1");
+    SECTION("by its address") {}
+    SECTION("in place of another address, under that one's name")
+    {
+        const std::string server = config.url();
+        config.host = "kubernetes.default.svc";
+        need(k8s::override_server(config, server));
+        REQUIRE(config.tls_server_name == "kubernetes.default.svc");
+    }
+    Reflection reflection(config);
+    REQUIRE(reflection.sees_notice(What::watching));
+    lab.server.put_node(node("node03", "10.244.3.0/24"));
+    CHECK(reflection.sees_nodes(all_three));
+    CHECK(reflection.seen.count(What::failed) == 0);
+}
+
+TEST_CASE("a page of a proxy with status 200 is no list and no watch", "[k8sclient][lab]")
+{
+    Lab lab;
+    const auto requests = GENERATE(Fault::Requests::list, Fault::Requests::watch);
+    lab.server.inject({.what = Fault::What::content_type, .requests = requests});
+    Reflection reflection(lab.config(), 1s);
+    REQUIRE(reflection.sees_notice(What::failed));
+    CHECK_THAT(reflection.seen.trouble(), has_text("this is text/html, not JSON"));
+    CHECK_THAT(reflection.seen.trouble(), has_text("does a proxy answer for it?"));
+    CHECK(reflection.sees_nodes(both));
+    REQUIRE(reflection.sees_notice(What::watching));
+    CHECK(reflection.seen.replacements == 1);
 }
 
 TEST_CASE("a server whose certificate the CA did not sign is not spoken to", "[k8sclient][lab]")

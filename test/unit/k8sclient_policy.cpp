@@ -260,6 +260,23 @@ TEST_CASE("a refusal shows the server's words and the way out", "[k8sclient][pol
     CHECK(k8s::describe_refusal(refusal(c.code, c.reason, "")).error.text() == start + c.remedy);
 }
 
+TEST_CASE("a page with status 200 is no answer of a Kubernetes API server", "[k8sclient][policy]")
+{
+    CHECK(k8s::is_json("application/json"));
+    CHECK(k8s::is_json("Application/JSON; charset=utf-8"));
+    CHECK(k8s::is_json(""));
+    const std::string other = GENERATE("text/html", "text/html; charset=utf-8", "application/js", "json");
+    CHECK_FALSE(k8s::is_json(other));
+
+    k8s::Refusal page = refusal(200, "OK", "<h1>Log in</h1>");
+    page.content_type = other;
+    const Failure failure = k8s::describe_refusal(page);
+    CHECK(failure.why == Failure::Why::undecodable);
+    CHECK(failure.error.text() ==
+          "GET https://10.0.0.1:6443/api/v1/nodes: 200 OK: <h1>Log in</h1>; this is " + other +
+              ", not JSON: is this the address of a Kubernetes API server, or does a proxy answer for it?");
+}
+
 TEST_CASE("a long page is shown by its beginning", "[k8sclient][policy]")
 {
     const std::string page(100'000, 'x');
