@@ -8,7 +8,8 @@ namespace routelet {
 
 std::string Error::text() const
 {
-    if (!code)
+    // What we refuse ourselves is said in full by the context; "Invalid argument" would add nothing.
+    if (!code || code == boost::system::errc::make_error_code(boost::system::errc::invalid_argument))
         return context;
     if (context.empty())
         return code.message();
