@@ -130,6 +130,15 @@ must admin create clusterrolebinding nobody --clusterrole routelet --serviceacco
 must leave_node node05
 check "given the rights, it carries on by itself" within 60 has_routes node01 node02 node04
 
+# --- an agent with a client certificate instead of a token
+
+must stop_agent node01
+: >"$work/node01.log"
+cp "$control_plane/admin.kubeconfig" "$work/certificate.kubeconfig"
+start_agent node01 certificate
+check "a client certificate is as good as a token" within 10 a_line_has "$work/node01.log" routes-ready removed=0
+check "and its routes are as before" has_routes node01
+
 # --- the end
 
 for node in node01 node02 node04; do

@@ -30,6 +30,9 @@ stop()
 
 kube() { on control kubectl --kubeconfig "$state/api/kubeconfig" --cache-dir "$state/kubectl" "$@"; }
 
+# kube_create: from standard input. kubectl before 1.24 would ask for a schema that the lab does not have.
+kube_create() { kube create --validate=false -f -; }
+
 start_api()
 {
     start api-server control "$bin/test/lab/routelet-lab-apiserver" --listen $api_address:6443 --directory "$state/api"
