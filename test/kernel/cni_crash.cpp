@@ -1,5 +1,6 @@
 #include "test/kernel/cni_fixture.h"
 
+#include <chrono>
 #include <random>
 
 using namespace routelet;
@@ -10,6 +11,14 @@ namespace {
 std::string container(int number)
 {
     return "pod" + std::to_string(number);
+}
+
+// Moments within a call that took so long, which a sanitizer's build or a busy machine makes several times
+// longer.
+std::uniform_int_distribution<long> up_to(std::chrono::steady_clock::duration whole)
+{
+    return std::uniform_int_distribution<long>(
+        0, std::chrono::duration_cast<std::chrono::microseconds>(whole).count());
 }
 
 } // namespace
@@ -52,9 +61,10 @@ TEST_CASE_METHOD(CniFixture, "an ADD killed at any moment is cleaned by a DEL, o
                  "[kernel][cni]")
 {
     std::mt19937 random(20261123);
-    std::uniform_int_distribution<int> microseconds(0, 6000);
     const PodNetns living = make_pod_netns();
+    const auto started = std::chrono::steady_clock::now();
     add("living", living);
+    auto microseconds = up_to(std::chrono::steady_clock::now() - started);
 
     int killed_midway = 0;
     for (int round = 0; round < 200; ++round) {
@@ -85,11 +95,12 @@ TEST_CASE_METHOD(CniFixture, "an ADD killed at any moment is cleaned by a DEL, o
 TEST_CASE_METHOD(CniFixture, "a DEL killed at any moment is completed by another", "[kernel][cni]")
 {
     std::mt19937 random(20261124);
-    std::uniform_int_distribution<int> microseconds(0, 6000);
     for (int round = 0; round < 40; ++round) {
         CAPTURE(round);
         const PodNetns pod = make_pod_netns();
-        add("victim", pod);
+        const auto started = std::chrono::steady_clock::now();
+        add("victim", pod); // a DEL takes about as long
+        auto microseconds = up_to(std::chrono::steady_clock::now() - started);
         CniCall running = start("DEL", "victim", pod.path());
         ::usleep(static_cast<useconds_t>(microseconds(random)));
         running.kill();
