@@ -30,8 +30,7 @@ class Agent : public k8s::NodeObserver {
 public:
     Agent(asio::io_context& io, const RunOptions& options, const Log& log, Kernel& kernel,
           netlink::Monitor monitor)
-        : io_(io), log_(log), monitor_(std::move(monitor)),
-          reconciler_(kernel, log, options.plan, options.identity, options.pod_bridge),
+        : io_(io), log_(log), monitor_(std::move(monitor)), reconciler_(kernel, log, options.reconciler),
           check_interval_(options.check_interval), retry_timer_(io)
     {
     }
@@ -63,6 +62,7 @@ private:
     // Events that were read together are acted on together, from the first one's time.
     void schedule(const Cause& cause);
     void reconcile(const Cause& cause);
+    Result<bool> drain_notifications();
     void report_trouble(const k8s::WatchNotice& notice);
 
     asio::io_context& io_;
@@ -99,6 +99,8 @@ void Agent::reconcile(const Cause& cause)
     constexpr std::chrono::seconds most{30};
 
     retry_timer_.cancel();
+    if (!drain_notifications())
+        reconciler_.distrust_mirror(); // watch_kernel() meets the same error, and tells it
     if (reconciler_.reconcile(cause)) {
         retry_in_ = least;
         return;
@@ -117,17 +119,34 @@ asio::awaitable<void> Agent::watch_kernel()
     for (;;) {
         co_await readable.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
         const auto received = Clock::now();
-        auto events = monitor_.read();
-        if (!events) {
-            log_.write(LogLine(LogLevel::error, "kernel-watch-failed").with("error", events.error()));
+        auto matters = drain_notifications();
+        if (!matters) {
+            log_.write(LogLine(LogLevel::error, "kernel-watch-failed").with("error", matters.error()));
             reconciler_.distrust_mirror();
             schedule({"kernel", received});
             asio::steady_timer pause(io_, std::chrono::seconds(1));
             co_await pause.async_wait(asio::use_awaitable);
-        } else if (reconciler_.observe(*events)) {
+        } else if (*matters) {
             schedule({"kernel", received});
         }
     }
+}
+
+// Reads all that waits, up to a bound: a dump is newer than every notification that was sent before it, so
+// one that is read after it would be old news taken for new.
+Result<bool> Agent::drain_notifications()
+{
+    constexpr int most_reads = 1024;
+    bool matters = false;
+    for (int i = 0; i < most_reads; ++i) {
+        const auto events = monitor_.read();
+        if (!events)
+            return events.error();
+        if (events->empty())
+            break;
+        matters = reconciler_.observe(*events) || matters;
+    }
+    return matters;
 }
 
 // The safety net: what it finds has escaped the notifications.
@@ -224,11 +243,11 @@ Result<> run_agent(const RunOptions& options, const Log& log)
     log.write(LogLine(LogLevel::info, "agent-started")
                   .with("version", version())
                   .with("commit", commit())
-                  .with("node", options.plan.node_name)
+                  .with("node", options.reconciler.plan.node_name)
                   .with("api", cluster->url())
                   .with("config", cluster->origin)
-                  .with("protocol", to_int(options.identity.protocol) + 0)
-                  .with("metric", options.identity.metric));
+                  .with("protocol", to_int(options.reconciler.identity.protocol) + 0)
+                  .with("metric", options.reconciler.identity.metric));
     if (cluster->skip_tls_verify)
         log.write(LogLine(LogLevel::warn, "api-insecure")
                       .with("detail", "the API server's certificate is not verified: anybody on the path can "

@@ -4,6 +4,7 @@
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace routelet::controller {
 namespace {
@@ -13,11 +14,17 @@ bool is_default(const netlink::Route& route)
     return route.destination.length() == 0;
 }
 
+// Not the networks that every link has by itself: each pod's veth brings one.
+bool is_of_interest(const netlink::Route& route)
+{
+    const IpAddress& network = route.destination.network();
+    return route.table == RT_TABLE_MAIN && !network.is_link_local() && !network.is_multicast();
+}
+
 bool is_on_link(const netlink::Route& route)
 {
     return route.type == RTN_UNICAST && !route.gateway && netlink::to_int(route.oif) != 0 &&
-           !is_default(route) && !route.destination.network().is_link_local() &&
-           !route.destination.network().is_multicast();
+           !is_default(route);
 }
 
 // The flags that decide whether routes through a link live: administratively up, and carrier.
@@ -35,7 +42,9 @@ void KernelMirror::reset(const KernelState& state)
     links_.clear();
     for (const netlink::Link& link : state.links)
         links_.emplace(link.index, link);
-    addresses_ = state.addresses;
+    addresses_.clear();
+    std::ranges::copy_if(state.addresses, std::back_inserter(addresses_),
+                         [](const auto& address) { return !address.address.is_link_local(); });
     for (const netlink::Route& route : state.routes)
         store(route);
 }
@@ -53,15 +62,35 @@ KernelMirror::Effect KernelMirror::apply(const netlink::KernelEvent& event)
 
 KernelMirror::Effect KernelMirror::apply(const netlink::RouteChanged& event)
 {
-    if (event.route.table != RT_TABLE_MAIN)
-        return Effect::none;
     // Somebody else's route where ours is, or was: a replacement is announced as an addition only.
     const bool displaces_ours = !identity_.owns(event.route) && event.route.metric == identity_.metric &&
                                 own_.contains(event.route.destination);
+    const bool displaces_other = !event.removed && matters(event.route) && has_other_way(event.route);
     const bool changed = event.removed ? forget(event.route) : store(event.route);
-    if (displaces_ours)
+    if (displaces_ours || (displaces_other && changed))
         return Effect::needs_dump;
-    return changed ? Effect::changed : Effect::none;
+    return changed && (identity_.owns(event.route) || matters(event.route)) ? Effect::changed : Effect::none;
+}
+
+// The same destination and metric through another link: both may exist, or one may have replaced the other.
+bool KernelMirror::has_other_way(const netlink::Route& route) const
+{
+    auto entry = foreign_.lower_bound({route.destination, route.metric, netlink::IfIndex{}});
+    for (; entry != foreign_.end(); ++entry) {
+        const netlink::Route& other = entry->second;
+        if (other.destination != route.destination || other.metric != route.metric)
+            return false;
+        if (other.oif != route.oif)
+            return true;
+    }
+    return false;
+}
+
+// A node with many routes of others, from a routing daemon say, has no work with most of them.
+bool KernelMirror::matters(const netlink::Route& foreign) const
+{
+    return is_on_link(foreign) || is_default(foreign) || foreign.metric == identity_.metric ||
+           own_.contains(foreign.destination);
 }
 
 // Each pod start and stop changes links; only those that routes or addresses hang on are worth a dump.
@@ -105,8 +134,7 @@ LocalFacts KernelMirror::local_facts() const
 {
     LocalFacts facts;
     for (const netlink::InterfaceAddress& address : addresses_)
-        if (!address.address.is_link_local())
-            facts.addresses.push_back(address.address);
+        facts.addresses.push_back(address.address);
     for (const auto& [key, route] : foreign_) {
         if (is_on_link(route)) {
             const std::string name = link_name(route.oif);
@@ -123,8 +151,9 @@ LocalFacts KernelMirror::local_facts() const
 
 const netlink::Route* KernelMirror::foreign_route(const IpPrefix& destination) const
 {
-    const auto found = foreign_.lower_bound({destination, 0});
-    return found != foreign_.end() && found->first.first == destination ? &found->second : nullptr;
+    const auto found = foreign_.lower_bound({destination, 0, netlink::IfIndex{}});
+    const bool is_there = found != foreign_.end() && found->second.destination == destination;
+    return is_there ? &found->second : nullptr;
 }
 
 std::string KernelMirror::link_name(netlink::IfIndex link) const
@@ -135,7 +164,7 @@ std::string KernelMirror::link_name(netlink::IfIndex link) const
 
 bool KernelMirror::store(const netlink::Route& route)
 {
-    if (route.table != RT_TABLE_MAIN)
+    if (!is_of_interest(route))
         return false;
     if (identity_.owns(route)) {
         const auto [entry, inserted] = own_.try_emplace(route.destination, route);
@@ -144,7 +173,7 @@ bool KernelMirror::store(const netlink::Route& route)
         entry->second = route;
         return true;
     }
-    const auto [entry, inserted] = foreign_.try_emplace({route.destination, route.metric}, route);
+    const auto [entry, inserted] = foreign_.try_emplace({route.destination, route.metric, route.oif}, route);
     if (!inserted && entry->second == route)
         return false;
     entry->second = route;
@@ -153,6 +182,8 @@ bool KernelMirror::store(const netlink::Route& route)
 
 bool KernelMirror::forget(const netlink::Route& route)
 {
+    if (!is_of_interest(route))
+        return false;
     if (identity_.owns(route)) {
         // A removal that is not of the route we know is old news: ours has replaced it since.
         const auto entry = own_.find(route.destination);
@@ -161,7 +192,7 @@ bool KernelMirror::forget(const netlink::Route& route)
         own_.erase(entry);
         return true;
     }
-    return foreign_.erase({route.destination, route.metric}) > 0;
+    return foreign_.erase({route.destination, route.metric, route.oif}) > 0;
 }
 
 bool KernelMirror::carries_traffic(netlink::IfIndex link) const

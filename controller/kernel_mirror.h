@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace routelet::controller {
@@ -41,11 +42,14 @@ public:
     std::string link_name(netlink::IfIndex link) const;
 
 private:
-    using Key = std::pair<IpPrefix, std::uint32_t>; // destination, metric: what the kernel keeps apart
+    // Destination, metric, link: two links may be on one network, with a connected route each.
+    using Key = std::tuple<IpPrefix, std::uint32_t, netlink::IfIndex>;
 
     Effect apply(const netlink::RouteChanged& event);
     Effect apply(const netlink::LinkChanged& event);
     Effect apply(const netlink::AddressChanged& event);
+    bool matters(const netlink::Route& foreign) const;
+    bool has_other_way(const netlink::Route& route) const;
     bool store(const netlink::Route& route);
     bool forget(const netlink::Route& route);
     bool carries_traffic(netlink::IfIndex link) const;

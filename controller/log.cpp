@@ -1,15 +1,19 @@
 #include "controller/log.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 namespace routelet::controller {
 namespace {
 
-// A log that cannot be written is no reason to stop routing, so a failed write is let go.
-void write_to_stderr(const std::string& line)
+// A pipe that is said to be writable takes PIPE_BUF bytes without blocking (pipe(7)), more than a line has.
+bool write_to_stderr(const std::string& line)
 {
+    pollfd descriptor{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+    if (::poll(&descriptor, 1, 0) != 1 || (descriptor.revents & POLLOUT) == 0)
+        return false;
     const std::string whole = line + "\n";
-    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, whole.data(), whole.size());
+    return ::write(STDERR_FILENO, whole.data(), whole.size()) > 0;
 }
 
 } // namespace
@@ -20,8 +24,16 @@ void Log::write(const LogLine& line) const
 {
     if (line.level() < least_)
         return;
+    if (dropped_ > 0 && put(LogLine(LogLevel::warn, "log-dropped").with("lines", dropped_)))
+        dropped_ = 0;
+    if (!put(line))
+        ++dropped_;
+}
+
+bool Log::put(const LogLine& line) const
+{
     const auto now = std::chrono::system_clock::now();
-    sink_(format_ == LogFormat::text ? to_logfmt(line, now) : to_json(line, now));
+    return sink_(format_ == LogFormat::text ? to_logfmt(line, now) : to_json(line, now));
 }
 
 } // namespace routelet::controller

@@ -55,6 +55,7 @@ struct RawOptions {
     std::vector<std::string> service_cidrs;
     unsigned protocol = to_int(RouteIdentity{}.protocol);
     unsigned check_seconds = 300;
+    unsigned grace_seconds = 30;
     std::string log_format = "text";
     std::string log_level = "info";
     bool verbose = false;
@@ -62,7 +63,7 @@ struct RawOptions {
 
 void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
 {
-    run.add_option("--node-name", options.plan.node_name, "Name of this machine's Node object")
+    run.add_option("--node-name", options.reconciler.plan.node_name, "Name of this machine's Node object")
         ->envname("NODE_NAME")
         ->required();
     run.add_option("--kubeconfig", raw.kubeconfig,
@@ -86,14 +87,14 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
         ->envname("ROUTELET_SERVICE_CIDR")
         ->delimiter(',')
         ->check(CLI::Validator(check_prefix, "CIDR"));
-    run.add_option("--bridge", options.pod_bridge, "Bridge of this node's pods")
+    run.add_option("--bridge", options.reconciler.pod_bridge, "Bridge of this node's pods")
         ->envname("ROUTELET_BRIDGE")
         ->capture_default_str();
     run.add_option("--route-protocol", raw.protocol, "rtm_protocol that marks Routelet's routes")
         ->envname("ROUTELET_ROUTE_PROTOCOL")
         ->check(CLI::Range(5U, 255U))
         ->capture_default_str();
-    run.add_option("--route-metric", options.identity.metric,
+    run.add_option("--route-metric", options.reconciler.identity.metric,
                    "Metric of Routelet's routes; nobody else may use it")
         ->envname("ROUTELET_ROUTE_METRIC")
         ->check(CLI::Range(1U, 4294967294U))
@@ -102,6 +103,12 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
                    "Seconds between full checks of the kernel's routes")
         ->envname("ROUTELET_CHECK_INTERVAL")
         ->check(CLI::Range(1U, 86400U))
+        ->capture_default_str();
+    run.add_option(
+           "--withdrawal-grace", raw.grace_seconds,
+           "Seconds that removals wait when more than half of all routes would go at once; 0 for none")
+        ->envname("ROUTELET_WITHDRAWAL_GRACE")
+        ->check(CLI::Range(0U, 86400U))
         ->capture_default_str();
     run.add_option("--log-format", raw.log_format, "text (logfmt) or json")
         ->envname("ROUTELET_LOG_FORMAT")
@@ -141,10 +148,11 @@ CommandLine parse_command_line(int argc, const char* const* argv)
         return {};
     }
     options.kubeconfig = raw.kubeconfig;
-    options.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
-    options.plan.cluster_cidrs = parse_prefixes(raw.cluster_cidrs);
-    options.plan.service_cidrs = parse_prefixes(raw.service_cidrs);
+    options.reconciler.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
+    options.reconciler.plan.cluster_cidrs = parse_prefixes(raw.cluster_cidrs);
+    options.reconciler.plan.service_cidrs = parse_prefixes(raw.service_cidrs);
     options.check_interval = std::chrono::seconds(raw.check_seconds);
+    options.reconciler.withdrawal_grace = std::chrono::seconds(raw.grace_seconds);
     options.log_format = log_formats.at(raw.log_format);
     options.log_level = raw.verbose ? LogLevel::debug : log_levels.at(raw.log_level);
     return {.run = std::move(options), .exit_status = exit_ok};

@@ -1,8 +1,6 @@
 #pragma once
-#include "base/ip.h"
-#include "controller/kernel.h"
 #include "controller/log.h"
-#include "controller/plan.h"
+#include "controller/reconciler.h"
 
 #include <chrono>
 #include <filesystem>
@@ -16,9 +14,7 @@ struct RunOptions {
     std::filesystem::path kubeconfig; // empty: KUBECONFIG, else in-cluster
     std::string context;
     std::string apiserver; // "host:port" instead of the configured one
-    PlanOptions plan;
-    RouteIdentity identity;
-    std::string pod_bridge = "v-net-0";
+    Reconciler::Options reconciler;
     LogFormat log_format = LogFormat::text;
     LogLevel log_level = LogLevel::info;
     std::chrono::seconds check_interval{300};

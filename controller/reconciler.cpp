@@ -2,6 +2,7 @@
 
 #include "controller/difference.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace routelet::controller {
@@ -19,12 +20,19 @@ std::string describe_owner(const netlink::Route& route)
     return "proto " + netlink::to_string(route.protocol) + " metric " + std::to_string(route.metric);
 }
 
+std::string_view describe_conflict(std::uint32_t foreign, std::uint32_t ours)
+{
+    if (foreign == ours)
+        return "it has our metric, so ours cannot be added, and takes the packets";
+    return foreign < ours ? "the foreign route has the lower metric and takes the packets"
+                          : "our route has the lower metric and takes the packets";
+}
+
 } // namespace
 
-Reconciler::Reconciler(Kernel& kernel, const Log& log, PlanOptions options, RouteIdentity identity,
-                       std::string pod_bridge)
-    : kernel_(kernel), log_(log), options_(std::move(options)), identity_(identity),
-      mirror_(identity, std::move(pod_bridge))
+Reconciler::Reconciler(Kernel& kernel, const Log& log, Options options)
+    : kernel_(kernel), log_(log), options_(std::move(options)),
+      mirror_(options_.identity, options_.pod_bridge)
 {
 }
 
@@ -32,20 +40,23 @@ bool Reconciler::replace_nodes(const std::vector<k8s::Node>& nodes)
 {
     const bool first = !nodes_known_;
     nodes_known_ = true;
-    nodes_changed_ = nodes_.replace(nodes) || first || nodes_changed_;
-    return nodes_changed_;
+    return note_change(nodes_.replace(nodes) || first);
 }
 
 bool Reconciler::upsert_node(const k8s::Node& node)
 {
-    nodes_changed_ = nodes_.upsert(node) || nodes_changed_;
-    return nodes_changed_;
+    return note_change(nodes_.upsert(node));
 }
 
 bool Reconciler::erase_node(const std::string& name)
 {
-    nodes_changed_ = nodes_.erase(name) || nodes_changed_;
-    return nodes_changed_;
+    return note_change(nodes_.erase(name));
+}
+
+bool Reconciler::note_change(bool changed)
+{
+    nodes_changed_ = nodes_changed_ || changed;
+    return changed;
 }
 
 bool Reconciler::observe(const std::vector<netlink::KernelEvent>& events)
@@ -69,26 +80,77 @@ bool Reconciler::reconcile(const Cause& cause)
     if (!refresh_mirror())
         return false;
     refresh_plan();
-    const Tally tally = apply(difference(plan_, mirror_.own_routes(), identity_), cause);
+    auto changes = difference(plan_, mirror_.own_routes(), options_.identity);
+    const bool held = hold_mass_withdrawal(changes);
+    forget_settled_failures(changes);
+    const Tally tally = apply(changes, cause);
     if (!first_done_)
         report_first(tally, cause);
     report_conflicts();
-    enable_forwarding();
-    return tally.failed == 0;
+    const bool forwards = enable_forwarding();
+    return tally.failed == 0 && !held && forwards;
 }
 
 bool Reconciler::refresh_mirror()
 {
     if (!needs_dump_)
         return true;
-    const auto state = kernel_.read();
-    if (!state) {
-        log_.write(LogLine(LogLevel::error, "kernel-read-failed").with("error", state.error()));
-        return false;
+    // A dump can miss what is there (IPv6, under churn): a network that is gone must be missing twice.
+    for (int attempt = 0; attempt < 2; ++attempt) {
+        const auto state = kernel_.read();
+        if (!state) {
+            log_.write(LogLine(LogLevel::error, "kernel-read-failed").with("error", state.error()));
+            return false;
+        }
+        mirror_.reset(*state);
+        if (mirror_.local_facts().networks.size() >= local_.networks.size())
+            break;
     }
-    mirror_.reset(*state);
+    forwarding_.clear(); // somebody may have switched it off
     needs_dump_ = false;
     return true;
+}
+
+// Takes the removals out of `changes` while they wait. What the kernel flushed itself, with a link for
+// instance, is gone from the mirror already and does not count.
+bool Reconciler::hold_mass_withdrawal(std::vector<RouteChange>& changes)
+{
+    constexpr std::size_t a_few = 3;
+    const auto is_removal = [](const RouteChange& change) {
+        return change.kind == RouteChange::Kind::remove;
+    };
+    const auto removals = static_cast<std::size_t>(std::ranges::count_if(changes, is_removal));
+    const bool is_mass = removals > a_few && removals * 2 > mirror_.own_routes().size();
+    const auto now = Cause::Clock::now();
+    if (!is_mass) {
+        if (held_until_ && now < *held_until_)
+            log_.write(LogLine(LogLevel::info, "withdrawal-averted"));
+        held_until_.reset();
+        return false;
+    }
+    if (!held_until_) {
+        held_until_ = now + options_.withdrawal_grace;
+        if (options_.withdrawal_grace.count() > 0)
+            log_.write(LogLine(LogLevel::warn, "withdrawal-held")
+                           .with("routes", removals)
+                           .with("of", mirror_.own_routes().size())
+                           .with("grace_s", options_.withdrawal_grace.count())
+                           .with("detail", "more than half of the routes would go at once")
+                           .with("remedy", "check that the API server has all Nodes: kubectl get nodes"));
+    }
+    if (now >= *held_until_)
+        return false;
+    std::erase_if(changes, is_removal);
+    return true;
+}
+
+// What is as it should be now, or no longer wanted, has no failure any more.
+void Reconciler::forget_settled_failures(const std::vector<RouteChange>& changes)
+{
+    std::set<IpPrefix> unsettled;
+    for (const RouteChange& change : changes)
+        unsettled.insert(change.route.destination);
+    std::erase_if(failures_, [&](const auto& failure) { return !unsettled.contains(failure.first); });
 }
 
 void Reconciler::refresh_plan()
@@ -98,7 +160,7 @@ void Reconciler::refresh_plan()
         return;
     local_ = std::move(local);
     nodes_changed_ = false;
-    plan_ = plan_routes(nodes_.nodes(), local_, options_);
+    plan_ = plan_routes(nodes_.nodes(), local_, options_.plan);
     report_membership();
     report_verdicts();
 }
@@ -213,10 +275,10 @@ void Reconciler::report_membership()
             if (!names.contains(name))
                 log_.write(LogLine(LogLevel::info, "node-left").with("node", name));
     }
-    const bool missing = !names.contains(options_.node_name);
+    const bool missing = !names.contains(options_.plan.node_name);
     if (missing && !self_missing_)
         log_.write(LogLine(LogLevel::warn, "self-missing")
-                       .with("node", options_.node_name)
+                       .with("node", options_.plan.node_name)
                        .with("detail", "the API server has no Node of this name")
                        .with("remedy", "wait for the kubelet to register it, or correct --node-name"));
     self_missing_ = missing;
@@ -265,17 +327,14 @@ void Reconciler::report_conflicts()
             continue;
         const auto before = conflicts_.find(planned.destination);
         if (before == conflicts_.end() || before->second != *foreign)
-            log_.write(
-                LogLine(LogLevel::warn, "route-conflict")
-                    .with("node", planned.node)
-                    .with("dst", planned.destination)
-                    .with("via", planned.gateway)
-                    .with("foreign", *foreign)
-                    .with("owner", describe_owner(*foreign))
-                    .with("detail", foreign->metric < identity_.metric
-                                        ? "the foreign route has the lower metric and takes the packets"
-                                        : "our route has the lower metric and takes the packets")
-                    .with("remedy", "remove that route, or stop whoever makes it"));
+            log_.write(LogLine(LogLevel::warn, "route-conflict")
+                           .with("node", planned.node)
+                           .with("dst", planned.destination)
+                           .with("via", planned.gateway)
+                           .with("foreign", *foreign)
+                           .with("owner", describe_owner(*foreign))
+                           .with("detail", describe_conflict(foreign->metric, options_.identity.metric))
+                           .with("remedy", "remove that route, or stop whoever makes it"));
         current.emplace(planned.destination, *foreign);
     }
     for (const auto& [destination, foreign] : conflicts_)
@@ -286,23 +345,39 @@ void Reconciler::report_conflicts()
 
 // Packets from other nodes' pods come in through the links that ours go out by. Per link, because that needs
 // no writable /proc/sys (docs/architecture.md).
-void Reconciler::enable_forwarding()
+bool Reconciler::enable_forwarding()
 {
+    bool all = true;
     for (const PlannedRoute& planned : plan_.routes) {
         if (planned.destination.family() != IpFamily::v4 || forwarding_.contains(planned.link))
             continue;
         const auto enabled = kernel_.enable_ipv4_forwarding(planned.link);
-        if (enabled)
-            log_.write(LogLine(LogLevel::info, "forwarding-enabled")
-                           .with("family", to_string(IpFamily::v4))
-                           .with("dev", mirror_.link_name(planned.link)));
-        else
-            log_.write(LogLine(LogLevel::warn, "forwarding-failed")
-                           .with("dev", mirror_.link_name(planned.link))
-                           .with("error", enabled.error())
-                           .with("remedy", "sysctl -w net.ipv4.ip_forward=1"));
         forwarding_.insert(planned.link);
+        all = all && enabled.has_value();
+        report_forwarding(planned.link, enabled);
     }
+    if (!all)
+        forwarding_.clear();
+    return all;
+}
+
+// Told when it is new; that it is enabled again after each dump is not.
+void Reconciler::report_forwarding(netlink::IfIndex link, const Result<>& enabled)
+{
+    const std::string outcome = enabled ? "" : enabled.error().text();
+    const auto known = forwarding_told_.find(link);
+    if (known != forwarding_told_.end() && known->second == outcome)
+        return;
+    forwarding_told_.insert_or_assign(link, outcome);
+    if (enabled)
+        log_.write(LogLine(LogLevel::info, "forwarding-enabled")
+                       .with("family", to_string(IpFamily::v4))
+                       .with("dev", mirror_.link_name(link)));
+    else
+        log_.write(LogLine(LogLevel::warn, "forwarding-failed")
+                       .with("dev", mirror_.link_name(link))
+                       .with("error", outcome)
+                       .with("remedy", "sysctl -w net.ipv4.ip_forward=1"));
 }
 
 } // namespace routelet::controller

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -25,11 +26,19 @@ struct Cause {
 // Keeps the kernel's routes what the nodes say they should be, and says in the log what it did and why.
 //
 // Nothing is changed before the first complete list of nodes. From then on only routes of ours
-// (RouteIdentity) are changed. Not thread-safe; calls block for as long as the kernel works.
+// (RouteIdentity) are changed. When more than half of them, and more than a few, would go at once, the
+// removals wait for a grace time: an empty list from a broken proxy must not take a node off the network. Not
+// thread-safe; calls block for as long as the kernel works.
 class Reconciler {
 public:
-    Reconciler(Kernel& kernel, const Log& log, PlanOptions options, RouteIdentity identity,
-               std::string pod_bridge);
+    struct Options {
+        PlanOptions plan;
+        RouteIdentity identity;
+        std::string pod_bridge;
+        std::chrono::seconds withdrawal_grace{30}; // 0: none
+    };
+
+    Reconciler(Kernel& kernel, const Log& log, Options options);
 
     // What the API server said. True when it matters to routing: then reconcile().
     bool replace_nodes(const std::vector<k8s::Node>& nodes);
@@ -54,6 +63,9 @@ private:
 
     bool refresh_mirror();
     void refresh_plan();
+    bool note_change(bool changed);
+    bool hold_mass_withdrawal(std::vector<RouteChange>& changes);
+    void forget_settled_failures(const std::vector<RouteChange>& changes);
     Tally apply(const std::vector<RouteChange>& changes, const Cause& cause);
     void settle(const RouteChange& change, const Cause& cause, double took_ms);
     void fail(const RouteChange& change, const Error& error);
@@ -62,12 +74,12 @@ private:
     void report_verdict(const Verdict& verdict);
     void report_membership();
     void report_conflicts();
-    void enable_forwarding();
+    bool enable_forwarding();
+    void report_forwarding(netlink::IfIndex link, const Result<>& enabled);
 
     Kernel& kernel_;
     const Log& log_;
-    PlanOptions options_;
-    RouteIdentity identity_;
+    Options options_;
     KernelMirror mirror_;
     NodeTable nodes_;
 
@@ -84,7 +96,9 @@ private:
     std::set<std::string> known_names_;
     std::map<IpPrefix, std::string> failures_;     // the error last logged
     std::map<IpPrefix, netlink::Route> conflicts_; // the foreign route last logged
-    std::set<netlink::IfIndex> forwarding_;        // links that it was enabled on
+    std::set<netlink::IfIndex> forwarding_;        // links that it was enabled on since the last dump
+    std::map<netlink::IfIndex, std::string> forwarding_told_; // what was last logged of each: "" or an error
+    std::optional<Cause::Clock::time_point> held_until_;      // a mass withdrawal waits until then
     bool self_missing_ = false;
 };
 

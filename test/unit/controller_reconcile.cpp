@@ -6,6 +6,9 @@
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 
+#include <chrono>
+#include <thread>
+
 using namespace routelet;
 using namespace routelet::controller;
 using namespace routelet::test;
@@ -54,11 +57,16 @@ public:
     std::vector<std::vector<RouteChange>> batches;
     std::map<IpPrefix, Error> refusals;
     int dumps = 0;
+    int forgetful_dumps = 0; // so many of the next dumps miss the connected networks
+    int forwarding_requests = 0;
 
     Result<KernelState> read() override
     {
         ++dumps;
-        return state;
+        KernelState seen = state;
+        if (forgetful_dumps > 0 && forgetful_dumps-- > 0)
+            std::erase_if(seen.routes, [](const netlink::Route& route) { return !route.gateway; });
+        return seen;
     }
     std::vector<Result<>> apply(const std::vector<RouteChange>& changes) override
     {
@@ -79,7 +87,11 @@ public:
         }
         return results;
     }
-    Result<> enable_ipv4_forwarding(netlink::IfIndex) override { return {}; }
+    Result<> enable_ipv4_forwarding(netlink::IfIndex) override
+    {
+        ++forwarding_requests;
+        return {};
+    }
 
     std::map<IpPrefix, IpAddress> our_routes() const
     {
@@ -104,9 +116,16 @@ k8s::Node node(const std::string& number)
 struct Fixture {
     RecordedKernel kernel;
     std::vector<std::string> lines;
-    Log log{LogFormat::text, LogLevel::info, [this](const std::string& line) { lines.push_back(line); }};
-    Reconciler reconciler{
-        kernel, log, {.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}}, ours, "v-net-0"};
+    Log log{LogFormat::text, LogLevel::info, [this](const std::string& line) {
+                lines.push_back(line);
+                return true;
+            }};
+    Reconciler reconciler{kernel,
+                          log,
+                          {.plan = {.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}},
+                           .identity = ours,
+                           .pod_bridge = "v-net-0",
+                           .withdrawal_grace = std::chrono::seconds(1)}};
 
     bool reconcile(std::string_view cause = "node")
     {
@@ -315,14 +334,121 @@ TEST_CASE("a pod that starts or stops is no reason to read the kernel again", "[
     f.reconciler.replace_nodes({node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
 
-    netlink::Link veth = link_up(netlink::IfIndex{40}, "veth1234");
+    // All that the kernel announces of a veth on the bridge: the link, its carrier, its link-local address
+    // and routes.
+    constexpr netlink::IfIndex index{40};
+    netlink::Link veth = link_up(index, "veth1234");
     veth.master = netlink::IfIndex{9};
-    const netlink::InterfaceAddress link_local{
-        .link = netlink::IfIndex{40}, .address = "fe80::1"_ip, .length = 64};
-    CHECK_FALSE(f.reconciler.observe({netlink::LinkChanged{.link = veth, .removed = false},
+    netlink::Link down = veth;
+    down.flags = 0;
+    const netlink::InterfaceAddress link_local{.link = index, .address = "fe80::1"_ip, .length = 64};
+    const auto network = connected("fe80::/64"_net, index);
+    const auto multicast = connected("ff00::/8"_net, index);
+    CHECK_FALSE(f.reconciler.observe({netlink::LinkChanged{.link = down, .removed = false},
+                                      netlink::RouteChanged{.route = multicast, .removed = false},
+                                      netlink::RouteChanged{.route = network, .removed = false},
                                       netlink::AddressChanged{.address = link_local, .removed = false},
+                                      netlink::LinkChanged{.link = veth, .removed = false},
+                                      netlink::LinkChanged{.link = down, .removed = false},
+                                      netlink::RouteChanged{.route = network, .removed = true},
                                       netlink::AddressChanged{.address = link_local, .removed = true},
-                                      netlink::LinkChanged{.link = veth, .removed = true}}));
+                                      netlink::LinkChanged{.link = down, .removed = true}}));
+}
+
+TEST_CASE("many routes of a routing daemon are no work", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    CHECK_FALSE(f.reconciler.observe({netlink::RouteChanged{
+        .route = foreign_route("203.0.113.0/24"_net, "192.168.1.1"_ip, 20), .removed = false}}));
+}
+
+TEST_CASE("two links on one network: what happens to one does not take the other's routes", "[reconcile]")
+{
+    constexpr netlink::IfIndex eth1{3};
+    Fixture f;
+    f.kernel.state.links.push_back(link_up(eth1, "eth1"));
+    f.kernel.state.routes.push_back(connected("192.168.1.0/24"_net, eth1));
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    REQUIRE(f.logged("route-added").size() == 1);
+    CHECK_THAT(f.logged("route-added")[0], has_text("dev=eth0"));
+
+    const auto second = connected("192.168.1.0/24"_net, eth1);
+    std::erase(f.kernel.state.routes, second);
+    f.reconciler.observe({netlink::RouteChanged{.route = second, .removed = true}});
+    CHECK(f.reconcile("kernel"));
+    CHECK(f.kernel.our_routes().contains("10.244.2.0/24"_net));
+    CHECK(f.logged("route-removed").empty());
+
+    // It comes back: not announced whether beside the other or in its place, so the kernel is asked.
+    const int dumps = f.kernel.dumps;
+    f.kernel.state.routes.push_back(second);
+    f.reconciler.observe({netlink::RouteChanged{.route = second, .removed = false}});
+    CHECK(f.reconcile("kernel"));
+    CHECK(f.kernel.dumps == dumps + 1);
+    CHECK(f.logged("route-replaced").empty());
+}
+
+TEST_CASE("a mass withdrawal waits, and additions go on meanwhile", "[reconcile]")
+{
+    Fixture f;
+    const std::vector<k8s::Node> five = {node("1"), node("2"), node("3"), node("4"), node("5")};
+    f.reconciler.replace_nodes(five);
+    REQUIRE(f.reconcile("start"));
+    REQUIRE(f.kernel.our_routes().size() == 4);
+
+    f.reconciler.replace_nodes({node("1"), node("6")});
+    CHECK_FALSE(f.reconcile()); // to be tried again
+    CHECK_FALSE(f.reconcile("retry"));
+    CHECK(f.kernel.our_routes().size() == 5);
+    REQUIRE(f.logged("withdrawal-held").size() == 1);
+    CHECK_THAT(f.logged("withdrawal-held")[0], has_text("routes=4 of=4"));
+
+    SECTION("the nodes come back: nothing was lost")
+    {
+        f.reconciler.replace_nodes(five);
+        CHECK(f.reconcile());
+        CHECK(f.kernel.our_routes().size() == 4);
+        CHECK(f.lines.end() != std::ranges::find_if(f.lines, [](const std::string& line) {
+                  return line.find("event=withdrawal-averted") != std::string::npos;
+              }));
+    }
+    SECTION("they do not: after the grace time the routes go")
+    {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+        CHECK(f.reconcile("retry"));
+        CHECK(f.kernel.our_routes() ==
+              std::map<IpPrefix, IpAddress>{{"10.244.6.0/24"_net, "192.168.1.16"_ip}});
+    }
+}
+
+TEST_CASE("a network that one dump misses is not gone", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+
+    f.kernel.forgetful_dumps = 1;
+    f.reconciler.distrust_mirror();
+    CHECK(f.reconcile("check"));
+    CHECK(f.kernel.our_routes().contains("10.244.2.0/24"_net));
+    CHECK(f.kernel.batches.size() == 1); // that of the start
+}
+
+TEST_CASE("forwarding that was switched off is switched on again by the next full check", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    CHECK(f.kernel.forwarding_requests == 1);
+    CHECK(f.reconcile("retry"));
+    CHECK(f.kernel.forwarding_requests == 1);
+    f.reconciler.distrust_mirror();
+    CHECK(f.reconcile("check"));
+    CHECK(f.kernel.forwarding_requests == 2);
+    CHECK(f.logged("forwarding-enabled").size() == 1);
 }
 
 TEST_CASE("a link that flaps gets its routes back when it returns", "[reconcile]")
