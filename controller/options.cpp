@@ -28,6 +28,7 @@ std::string check_prefix(const std::string& text)
 std::vector<IpPrefix> parse_prefixes(const std::vector<std::string>& texts)
 {
     std::vector<IpPrefix> prefixes;
+    prefixes.reserve(texts.size());
     for (const auto& text : texts)
         prefixes.push_back(IpPrefix::parse(text).value()); // check_prefix() saw them all
     return prefixes;
@@ -43,6 +44,7 @@ template <class Value>
 std::vector<std::string> names_of(const std::map<std::string, Value>& values)
 {
     std::vector<std::string> names;
+    names.reserve(values.size());
     for (const auto& [name, value] : values)
         names.push_back(name);
     return names;

@@ -229,7 +229,7 @@ private:
                            "it overlaps the service range " + service->to_string());
         if (const auto* claim = claims_.find_overlap(cidr))
             return overlap(claim->first, claim->second);
-        if (const auto local = check_local(cidr))
+        if (auto local = check_local(cidr))
             return local;
         return check_addresses(node, cidr);
     }
