@@ -190,6 +190,19 @@ bool is_ours(const Link& link, const AttachmentId& id)
     return link.kind == "veth" && (link.alias.empty() || link.alias == host_interface_alias(id));
 }
 
+// Whether the other end of a pod's veth is on the host, and says that it is another attachment's: a runtime
+// may call with the namespace of one and the name of another.
+Result<bool> is_of_another(Socket& host, const Link& in_pod, const AttachmentId& id)
+{
+    // Kernels before 5.12 leave the peer out when both ends have the same index.
+    const IfIndex index = in_pod.peer == IfIndex{} ? in_pod.index : in_pod.peer;
+    const Result<std::optional<Link>> other_end = netlink::find_link(host, index);
+    if (!other_end)
+        return other_end.error();
+    return other_end->has_value() && !is_ours(**other_end, id) &&
+           (*other_end)->name != host_interface_name(id);
+}
+
 } // namespace
 
 Result<Sides> Sides::open(const std::string& netns)
@@ -320,17 +333,24 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     return attached;
 }
 
-Result<bool> detach(Socket& host, const AttachmentId& id)
+Result<> detach(Socket& host, const AttachmentId& id)
 {
     const Result<std::optional<Link>> link = netlink::find_link(host, host_interface_name(id));
     if (!link)
         return link.error();
-    if (!link->has_value() || !is_ours(**link, id))
-        return false;
+    if (!link->has_value() || (*link)->kind != "veth")
+        return {};
+    if (!is_ours(**link, id))
+        return failure(ErrorCode::system_failure,
+                       "interface " + (*link)->name + " of " + host_interface_alias(id) +
+                           " has the alias \"" + (*link)->alias +
+                           "\", so it stays and so do its addresses; if that was changed by "
+                           "hand, delete it: ip link del " +
+                           (*link)->name);
     auto deleted = host.execute(netlink::delete_link((*link)->index));
     if (!deleted && !is_errno(deleted.error(), ENODEV)) // gone with the pod's namespace just now
-        return deleted.error();
-    return true;
+        return deleted;
+    return {};
 }
 
 Result<> delete_pod_interface(const std::string& netns, const AttachmentId& id)
@@ -342,6 +362,11 @@ Result<> delete_pod_interface(const std::string& netns, const AttachmentId& id)
     if (!link)
         return link.error();
     if (!link->has_value() || (*link)->kind != "veth")
+        return {};
+    const Result<bool> foreign = is_of_another(sides->host, **link, id);
+    if (!foreign)
+        return foreign.error();
+    if (*foreign)
         return {};
     auto deleted = sides->pod.execute(netlink::delete_link((*link)->index));
     if (!deleted && !is_errno(deleted.error(), ENODEV))

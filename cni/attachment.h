@@ -55,11 +55,13 @@ struct Attached {
 Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                         const netlink::Link& bridge, const std::vector<PodAddress>& addresses);
 
-// Deletes the attachment's host end, and the pod's end with it. False when there was none of ours.
-Result<bool> detach(netlink::Socket& host, const AttachmentId& id);
+// Deletes the attachment's host end, and the pod's end with it; having none is success. Fails when the host
+// end has another alias than ours: nothing says whose it is, and its addresses are in use.
+Result<> detach(netlink::Socket& host, const AttachmentId& id);
 
-// Deletes the pod's interface from inside, for one whose host end has another name than ours. Whatever is
-// wrong with the namespace means that the interface is gone with it.
+// Deletes the pod's interface from inside, which finds one whose host end has another name, or another alias,
+// than ours; but none of another attachment. Whatever is wrong with the namespace means that the interface is
+// gone with it.
 Result<> delete_pod_interface(const std::string& netns, const AttachmentId& id);
 
 } // namespace routelet::cni

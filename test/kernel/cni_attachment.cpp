@@ -193,6 +193,39 @@ TEST_CASE_METHOD(CniFixture, "DEL of one pod leaves its neighbours alone", "[ker
     run_in(two, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null");
 }
 
+TEST_CASE_METHOD(CniFixture, "DEL leaves the interface of another attachment in the same namespace alone",
+                 "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    add("one", pod);
+    del("other", pod.path());
+    CHECK(pod_has_link(pod));
+    CHECK(reservations().size() == 2);
+    run_in(pod, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null");
+}
+
+TEST_CASE_METHOD(CniFixture, "an address is not freed while an interface with another alias may have it",
+                 "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    add("one", pod);
+    run("ip link set " + cni::host_interface_name({"one", "eth0"}) + " alias changed-by-hand");
+    SECTION("when the namespace is not known, DEL fails")
+    {
+        const CniReply reply = call("DEL", "one", "");
+        CHECK(reply.exit_code == 1);
+        CHECK_THAT(reply.message(), has_text("changed-by-hand"));
+        CHECK(pod_has_link(pod));
+        CHECK(reservations().size() == 2);
+    }
+    SECTION("when it is, the interface goes first")
+    {
+        del("one", pod.path());
+        CHECK(veths().empty());
+        CHECK(reservations().empty());
+    }
+}
+
 TEST_CASE_METHOD(CniFixture, "a second ADD of an attachment fails and does not touch the first",
                  "[kernel][cni]")
 {
