@@ -22,6 +22,7 @@ namespace {
 constexpr const char* index_directory = "by-id";
 constexpr const char* unfinished = ".new"; // one is enough: only the holder of the lock writes
 constexpr const char* boot_stamp = "boot_id";
+constexpr const char* current_boot = "/proc/sys/kernel/random/boot_id";
 constexpr std::size_t file_limit = 4096; // bytes; none of ours is longer than some hundred
 
 struct CloseDirectory {
@@ -60,6 +61,16 @@ Result<> wait_for_lock(int lock, std::chrono::milliseconds patience, const std::
         std::this_thread::sleep_for(pause);
     }
     return {};
+}
+
+// Not every file system tells in its listing.
+bool is_plain_file(int directory, const dirent& entry)
+{
+    if (entry.d_type != DT_UNKNOWN)
+        return entry.d_type == DT_REG;
+    struct stat status = {};
+    return ::fstatat(directory, static_cast<const char*>(entry.d_name), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(status.st_mode);
 }
 
 bool forgets_at_reboot(int directory)
@@ -136,7 +147,7 @@ Result<> StateDirectory::forget_earlier_boot() const
 {
     if (forgets_at_reboot(directory_.fd()))
         return {};
-    const Result<std::string> current = read_file("/proc/sys/kernel/random/boot_id");
+    const Result<std::string> current = read_file(current_boot);
     if (!current)
         return {}; // without /proc there is no telling; what is there is safer kept
     const Result<std::optional<std::string>> stamped = read(boot_stamp);
@@ -150,6 +161,7 @@ Result<> StateDirectory::forget_earlier_boot() const
     return write(boot_stamp, *current); // last: a kill before this clears once more
 }
 
+// All but the lock and the stamp, which says until the end that there is something to clear.
 Result<> StateDirectory::clear() const
 {
     for (const std::string below : {".", index_directory}) {
@@ -157,7 +169,7 @@ Result<> StateDirectory::clear() const
         if (!names)
             return names.error();
         for (const std::string& name : *names)
-            if (name != "lock")
+            if (name != "lock" && name != boot_stamp)
                 if (auto removed = remove((std::filesystem::path(below) / name).string()); !removed)
                     return removed;
     }
@@ -220,9 +232,8 @@ Result<std::vector<std::string>> StateDirectory::list(const std::string& below) 
 
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(stream.get()))
-        if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
-            if (const std::string_view name = entry->d_name; name != "." && name != "..")
-                names.emplace_back(name);
+        if (is_plain_file(fd, *entry))
+            names.emplace_back(entry->d_name);
     return names;
 }
 

@@ -251,6 +251,40 @@ TEST_CASE("the state of an earlier boot is forgotten, but for the lock", "[cni][
     }
 }
 
+TEST_CASE("an earlier boot's state is forgotten also when that was cut short before", "[cni][ipam]")
+{
+    const Store state;
+    state.put("boot_id", "00000000-0000-0000-0000-000000000000\n");
+    SECTION("by a folder that could not be read")
+    {
+        state.put("10.244.1.2", "old\r\neth0");
+        state.put("by-id/old:eth0", "10.244.1.2\n");
+        fs::rename(state.folder / "by-id", state.temporary.path / "aside");
+        fs::create_symlink("by-id", state.folder / "by-id");
+        CHECK_FALSE(state.store.reserve(pod(1), {whole("10.244.1.0/24"_net)}).has_value());
+        fs::remove(state.folder / "by-id");
+        fs::rename(state.temporary.path / "aside", state.folder / "by-id");
+        CHECK(state.give(pod(1), whole("10.244.1.0/24"_net)) == "10.244.1.2"_ip);
+        CHECK_FALSE(fs::exists(state.folder / "by-id" / "old:eth0"));
+    }
+    SECTION("by a kill")
+    {
+        for (int i = 2; i < 250; ++i)
+            state.put("10.244.1." + std::to_string(i), "old\r\neth0");
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0)
+            run_and_exit(
+                [&] { return state.store.reserve(pod(1), {whole("10.244.1.0/24"_net)}).has_value(); });
+        for (int i = 0; i < 10'000 && state.files().size() == 248; ++i) // until it is at it
+            ;
+        REQUIRE(::kill(child, SIGKILL) == 0);
+        REQUIRE(::waitpid(child, nullptr, 0) == child);
+        state.give(pod(1), whole("10.244.1.0/24"_net));
+        CHECK(state.files().size() == 1);
+    }
+}
+
 TEST_CASE("the lock is waited for, with a limit", "[cni][ipam]")
 {
     const Store state;
