@@ -440,7 +440,11 @@ Result<std::optional<std::vector<AttachmentId>>> parse_valid_attachments(const j
         Result<std::optional<std::string>> interface = read_string(object, "ifname");
         if (!interface)
             return interface.error();
-        valid.push_back({container->value_or(""), interface->value_or("")});
+        // An entry that is not understood must not make its pod look stale.
+        if (container->value_or("").empty() || interface->value_or("").empty())
+            return invalid(std::string("\"") + key + "\" has an entry without \"" +
+                           (container->value_or("").empty() ? "containerID" : "ifname") + "\"");
+        valid.push_back({std::move(**container), std::move(**interface)});
     }
     return std::optional(std::move(valid));
 }

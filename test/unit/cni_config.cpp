@@ -270,6 +270,22 @@ TEST_CASE("the strongest wish for a MAC address wins, and all wished addresses c
     CHECK(pod.wanted_addresses == std::vector<IpAddress>{"10.244.1.5"_ip, "10.244.1.6"_ip});
 }
 
+TEST_CASE("GC refuses a list with an entry that it does not understand", "[cni][config]")
+{
+    const auto [list, complaint] = GENERATE(table<std::string, std::string>({
+        {"[{}]", "without \"containerID\""},
+        {R"([{"containerID": "one"}])", "without \"ifname\""},
+        {R"([{"containerID": "one", "ifname": ""}])", "without \"ifname\""},
+        {R"([{"containerId": "one", "ifname": "eth0"}])", "without \"containerID\""},
+        {R"([{"containerID": 1, "ifname": "eth0"}])", "\"containerID\" is a number"},
+        {R"([1])", "not an object"},
+        {R"({})", "not a list"},
+    }));
+    const Error error = refused(changed("/cni.dev~1valid-attachments", list), Verb::gc);
+    CHECK(has_code(error, ErrorCode::invalid_config));
+    CHECK_THAT(message_of(error), has_text(complaint));
+}
+
 TEST_CASE("GC tells an absent list from an empty one", "[cni][config]")
 {
     CHECK_FALSE(parsed(minimal().dump(), Verb::gc).valid_attachments.has_value());
