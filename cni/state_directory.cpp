@@ -94,6 +94,36 @@ Result<> write_all(int fd, std::string_view content, const std::string& path)
     return {};
 }
 
+constexpr auto no_plain_file = boost::system::errc::not_supported;
+
+// `shown` is what errors call the file.
+Result<std::optional<std::string>> read_at(int directory, const std::string& name, const std::string& shown)
+{
+    const UniqueFd file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!file && errno == ENOENT)
+        return std::optional<std::string>{};
+    struct stat status = {};
+    if ((!file && (errno == ELOOP || errno == ENXIO)) || // a link, a socket
+        (file && ::fstat(file.fd(), &status) == 0 && !S_ISREG(status.st_mode)))
+        return make_error(no_plain_file, shown + " is no plain file; remove it");
+    if (!file)
+        return last_errno("opening " + shown);
+
+    std::array<char, file_limit> piece{};
+    std::string content;
+    for (;;) {
+        const ssize_t got = ::read(file.fd(), piece.data(), piece.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return last_errno("reading " + shown);
+        if (got == 0 ||
+            content.size() > file_limit) // a file of that size is none of ours, however it goes on
+            return std::optional(std::move(content));
+        content.append(piece.data(), static_cast<std::size_t>(got));
+    }
+}
+
 } // namespace
 
 Result<StateDirectory> StateDirectory::open(const std::filesystem::path& path,
@@ -178,32 +208,14 @@ Result<> StateDirectory::clear() const
 
 Result<std::optional<std::string>> StateDirectory::read(const std::string& name) const
 {
-    const UniqueFd file(
-        ::openat(directory_.fd(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!file && errno == ENOENT)
-        return std::optional<std::string>{};
-    if (!file)
-        return last_errno("opening " + full(name));
-
-    std::array<char, file_limit> piece{};
-    std::string content;
-    for (;;) {
-        const ssize_t got = ::read(file.fd(), piece.data(), piece.size());
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return last_errno("reading " + full(name));
-        if (got == 0 ||
-            content.size() > file_limit) // a file of that size is none of ours, however it goes on
-            return std::optional(std::move(content));
-        content.append(piece.data(), static_cast<std::size_t>(got));
-    }
+    return read_at(directory_.fd(), name, full(name));
 }
 
 Result<> StateDirectory::write(const std::string& name, std::string_view content) const
 {
+    (void)::unlinkat(directory_.fd(), unfinished, 0); // a killed process's, or a pipe, which would block
     const UniqueFd file(
-        ::openat(directory_.fd(), unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+        ::openat(directory_.fd(), unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!file)
         return last_errno("creating " + full(unfinished));
     Result<> written = write_all(file.fd(), content, full(name));
@@ -243,6 +255,26 @@ std::optional<std::chrono::seconds> StateDirectory::age(const std::string& name)
     if (::fstatat(directory_.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
         return std::nullopt;
     return std::chrono::seconds(::time(nullptr) - status.st_mtim.tv_sec);
+}
+
+bool is_of_earlier_boot(const std::filesystem::path& path)
+{
+    const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory || forgets_at_reboot(directory.fd()))
+        return false;
+    const Result<std::string> current = read_file(current_boot);
+    const Result<std::optional<std::string>> stamped = read_unlocked(path / boot_stamp);
+    return current && stamped && stamped->has_value() && **stamped != *current;
+}
+
+Result<std::optional<std::string>> read_unlocked(const std::filesystem::path& file)
+{
+    return read_at(AT_FDCWD, file.string(), file.string());
+}
+
+bool is_no_plain_file(const Error& error)
+{
+    return error.code == no_plain_file;
 }
 
 Result<> check_usable(const std::filesystem::path& path)
