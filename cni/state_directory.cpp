@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -41,6 +42,8 @@ Result<> make_directories(const std::filesystem::path& path)
 Result<UniqueFd> open_lock(int directory, const std::filesystem::path& path)
 {
     UniqueFd file(::openat(directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    if (!file && errno == EROFS) // nobody can change anything there; the folder stands in for its lock
+        file.reset(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!file)
         return last_errno("opening the lock " + (path / "lock").string());
     return file;
@@ -79,6 +82,12 @@ bool forgets_at_reboot(int directory)
     if (::fstatfs(directory, &file_system) != 0)
         return false;
     return file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC;
+}
+
+bool is_read_only(int directory)
+{
+    struct statvfs file_system = {};
+    return ::fstatvfs(directory, &file_system) == 0 && (file_system.f_flag & ST_RDONLY) != 0;
 }
 
 Result<> write_all(int fd, std::string_view content, const std::string& path)
@@ -175,7 +184,7 @@ Result<StateDirectory> StateDirectory::lock(const std::filesystem::path& path, U
 // A folder without the stamp is new, or was host-local's, whose reservations may be of living pods: kept.
 Result<> StateDirectory::forget_earlier_boot() const
 {
-    if (forgets_at_reboot(directory_.fd()))
+    if (forgets_at_reboot(directory_.fd()) || is_read_only(directory_.fd()))
         return {};
     const Result<std::string> current = read_file(current_boot);
     if (!current)
@@ -228,9 +237,13 @@ Result<> StateDirectory::write(const std::string& name, std::string_view content
 
 Result<> StateDirectory::remove(const std::string& name) const
 {
-    if (::unlinkat(directory_.fd(), name.c_str(), 0) != 0 && errno != ENOENT)
-        return last_errno("removing " + full(name));
-    return {};
+    if (::unlinkat(directory_.fd(), name.c_str(), 0) == 0 || errno == ENOENT)
+        return {};
+    const Error failed = last_errno("removing " + full(name));
+    // A read-only file system says so before it looks for the name.
+    if (errno == EROFS && ::faccessat(directory_.fd(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        return {};
+    return failed;
 }
 
 Result<std::vector<std::string>> StateDirectory::list(const std::string& below) const

@@ -17,7 +17,8 @@ namespace routelet::cni {
 //
 // A file appears under its name only complete: it is written as ".new" and renamed. Nothing is synced: on
 // tmpfs a reboot takes the state and the pods alike. A folder elsewhere carries a "boot_id", and is emptied
-// when the machine has booted since, because no attachment survives that.
+// when the machine has booted since, because no attachment survives that. On a read-only file system it can
+// be read, and removing what is not there succeeds.
 class StateDirectory {
 public:
     // Makes the folder where it is missing, waits for the lock, and empties a folder of an earlier boot.
