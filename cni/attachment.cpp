@@ -155,20 +155,41 @@ Result<> enable_ipv6_in_pod(const Sides& sides, const std::string& interface)
     return enabled;
 }
 
-Result<> configure_pod(Sides& sides, IfIndex link, const PodNetwork& network,
-                       const std::vector<PodAddress>& addresses)
+Result<> configure_pod(Sides& sides, IfIndex link, const std::vector<PodAddress>& addresses)
 {
     std::vector<Request> requests;
     for (const PodAddress& pod : addresses)
         requests.push_back(
             netlink::add_address({.link = link, .address = pod.address, .length = pod.length}));
     requests.push_back(netlink::set_link_up(link));
-    for (const ResultRoute& route : network.routes)
+    return execute_all(sides.pod, requests);
+}
+
+// Returns the routes that were made: a default route of the pod's other interfaces stays, and ours is left
+// out.
+Result<std::vector<ResultRoute>> make_routes(Socket& pod, IfIndex link,
+                                             const std::vector<ResultRoute>& routes)
+{
+    std::vector<Request> requests;
+    for (const ResultRoute& route : routes)
         requests.push_back(netlink::create_route({.destination = route.destination,
                                                   .gateway = route.gateway,
                                                   .oif = link,
                                                   .protocol = netlink::RouteProtocol{RTPROT_STATIC}}));
-    return execute_all(sides.pod, requests);
+    const std::vector<Result<>> results = pod.execute_all(requests);
+
+    std::vector<ResultRoute> made;
+    for (std::size_t i = 0; i < routes.size(); ++i) {
+        const bool exists = !results[i] && is_errno(results[i].error(), EEXIST);
+        if (exists && routes[i].destination.length() != 0)
+            return failure(ErrorCode::system_failure,
+                           "the container has a route to " + routes[i].destination.to_string() + " already");
+        if (!results[i] && !exists)
+            return results[i].error();
+        if (!exists)
+            made.push_back(routes[i]);
+    }
+    return made;
 }
 
 // Last, in one message: up and alias together say that everything before was done.
@@ -324,10 +345,13 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     if (has_family(plain, IpFamily::v6))
         if (auto enabled = enable_ipv6_in_pod(sides, id.interface); !enabled)
             return enabled.error();
-    if (auto configured = configure_pod(sides, host->peer, network, addresses); !configured)
+    if (auto configured = configure_pod(sides, host->peer, addresses); !configured)
         return configured.error();
+    Result<std::vector<ResultRoute>> routes = make_routes(sides.pod, host->peer, network.routes);
+    if (!routes)
+        return routes.error();
 
-    const Attached attached{bridge, *host, pod_mac};
+    const Attached attached{bridge, *host, pod_mac, std::move(*routes)};
     if (auto completed = complete_host(sides, id, network, attached, addresses); !completed)
         return completed.error();
     return attached;

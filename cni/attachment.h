@@ -44,11 +44,13 @@ Result<netlink::Link> ensure_bridge(netlink::Socket& host, const PodNetwork& net
 // when the attachment is complete, or the pod has another interface of that name.
 Result<> clear_unfinished(Sides& sides, const AttachmentId& id);
 
-// The interfaces of a complete attachment.
+// The interfaces of a complete attachment, and the routes that were made for it: a default route only where
+// the pod had none.
 struct Attached {
     netlink::Link bridge;
     netlink::Link host;
     netlink::MacAddress pod_mac;
+    std::vector<ResultRoute> routes;
 };
 // Makes the pod's interface and its host end, with addresses and routes, and sets both up. A failure may
 // leave parts: detach() removes them.

@@ -27,7 +27,7 @@ AttachmentResult describe(const Environment& call, const PodNetwork& network, co
     };
     for (const PodAddress& pod : addresses)
         result.addresses.push_back({pod.address, pod.length, pod.gateway, result.interfaces.size() - 1});
-    result.routes = network.routes;
+    result.routes = attached.routes;
     result.dns = network.dns;
     return result;
 }
