@@ -155,20 +155,41 @@ Result<> enable_ipv6_in_pod(const Sides& sides, const std::string& interface)
     return enabled;
 }
 
-Result<> configure_pod(Sides& sides, IfIndex link, const PodNetwork& network,
-                       const std::vector<PodAddress>& addresses)
+Result<> configure_pod(Sides& sides, IfIndex link, const std::vector<PodAddress>& addresses)
 {
     std::vector<Request> requests;
     for (const PodAddress& pod : addresses)
         requests.push_back(
             netlink::add_address({.link = link, .address = pod.address, .length = pod.length}));
     requests.push_back(netlink::set_link_up(link));
-    for (const ResultRoute& route : network.routes)
+    return execute_all(sides.pod, requests);
+}
+
+// Returns the routes that were made: a default route of the pod's other interfaces stays, and ours is left
+// out.
+Result<std::vector<ResultRoute>> make_routes(Socket& pod, IfIndex link,
+                                             const std::vector<ResultRoute>& routes)
+{
+    std::vector<Request> requests;
+    for (const ResultRoute& route : routes)
         requests.push_back(netlink::create_route({.destination = route.destination,
                                                   .gateway = route.gateway,
                                                   .oif = link,
                                                   .protocol = netlink::RouteProtocol{RTPROT_STATIC}}));
-    return execute_all(sides.pod, requests);
+    const std::vector<Result<>> results = pod.execute_all(requests);
+
+    std::vector<ResultRoute> made;
+    for (std::size_t i = 0; i < routes.size(); ++i) {
+        const bool exists = !results[i] && is_errno(results[i].error(), EEXIST);
+        if (exists && routes[i].destination.length() != 0)
+            return failure(ErrorCode::system_failure,
+                           "the container has a route to " + routes[i].destination.to_string() + " already");
+        if (!results[i] && !exists)
+            return results[i].error();
+        if (!exists)
+            made.push_back(routes[i]);
+    }
+    return made;
 }
 
 // Last, in one message: up and alias together say that everything before was done.
@@ -188,6 +209,19 @@ Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& n
 bool is_ours(const Link& link, const AttachmentId& id)
 {
     return link.kind == "veth" && (link.alias.empty() || link.alias == host_interface_alias(id));
+}
+
+// Whether the other end of a pod's veth is on the host, and says that it is another attachment's: a runtime
+// may call with the namespace of one and the name of another.
+Result<bool> is_of_another(Socket& host, const Link& in_pod, const AttachmentId& id)
+{
+    // Kernels before 5.12 leave the peer out when both ends have the same index.
+    const IfIndex index = in_pod.peer == IfIndex{} ? in_pod.index : in_pod.peer;
+    const Result<std::optional<Link>> other_end = netlink::find_link(host, index);
+    if (!other_end)
+        return other_end.error();
+    return other_end->has_value() && !is_ours(**other_end, id) &&
+           (*other_end)->name != host_interface_name(id);
 }
 
 } // namespace
@@ -311,26 +345,36 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     if (has_family(plain, IpFamily::v6))
         if (auto enabled = enable_ipv6_in_pod(sides, id.interface); !enabled)
             return enabled.error();
-    if (auto configured = configure_pod(sides, host->peer, network, addresses); !configured)
+    if (auto configured = configure_pod(sides, host->peer, addresses); !configured)
         return configured.error();
+    Result<std::vector<ResultRoute>> routes = make_routes(sides.pod, host->peer, network.routes);
+    if (!routes)
+        return routes.error();
 
-    const Attached attached{bridge, *host, pod_mac};
+    const Attached attached{bridge, *host, pod_mac, std::move(*routes)};
     if (auto completed = complete_host(sides, id, network, attached, addresses); !completed)
         return completed.error();
     return attached;
 }
 
-Result<bool> detach(Socket& host, const AttachmentId& id)
+Result<> detach(Socket& host, const AttachmentId& id)
 {
     const Result<std::optional<Link>> link = netlink::find_link(host, host_interface_name(id));
     if (!link)
         return link.error();
-    if (!link->has_value() || !is_ours(**link, id))
-        return false;
+    if (!link->has_value() || (*link)->kind != "veth")
+        return {};
+    if (!is_ours(**link, id))
+        return failure(ErrorCode::system_failure,
+                       "interface " + (*link)->name + " of " + host_interface_alias(id) +
+                           " has the alias \"" + (*link)->alias +
+                           "\", so it stays and so do its addresses; if that was changed by "
+                           "hand, delete it: ip link del " +
+                           (*link)->name);
     auto deleted = host.execute(netlink::delete_link((*link)->index));
     if (!deleted && !is_errno(deleted.error(), ENODEV)) // gone with the pod's namespace just now
-        return deleted.error();
-    return true;
+        return deleted;
+    return {};
 }
 
 Result<> delete_pod_interface(const std::string& netns, const AttachmentId& id)
@@ -342,6 +386,11 @@ Result<> delete_pod_interface(const std::string& netns, const AttachmentId& id)
     if (!link)
         return link.error();
     if (!link->has_value() || (*link)->kind != "veth")
+        return {};
+    const Result<bool> foreign = is_of_another(sides->host, **link, id);
+    if (!foreign)
+        return foreign.error();
+    if (*foreign)
         return {};
     auto deleted = sides->pod.execute(netlink::delete_link((*link)->index));
     if (!deleted && !is_errno(deleted.error(), ENODEV))

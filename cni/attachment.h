@@ -44,22 +44,26 @@ Result<netlink::Link> ensure_bridge(netlink::Socket& host, const PodNetwork& net
 // when the attachment is complete, or the pod has another interface of that name.
 Result<> clear_unfinished(Sides& sides, const AttachmentId& id);
 
-// The interfaces of a complete attachment.
+// The interfaces of a complete attachment, and the routes that were made for it: a default route only where
+// the pod had none.
 struct Attached {
     netlink::Link bridge;
     netlink::Link host;
     netlink::MacAddress pod_mac;
+    std::vector<ResultRoute> routes;
 };
 // Makes the pod's interface and its host end, with addresses and routes, and sets both up. A failure may
 // leave parts: detach() removes them.
 Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                         const netlink::Link& bridge, const std::vector<PodAddress>& addresses);
 
-// Deletes the attachment's host end, and the pod's end with it. False when there was none of ours.
-Result<bool> detach(netlink::Socket& host, const AttachmentId& id);
+// Deletes the attachment's host end, and the pod's end with it; having none is success. Fails when the host
+// end has another alias than ours: nothing says whose it is, and its addresses are in use.
+Result<> detach(netlink::Socket& host, const AttachmentId& id);
 
-// Deletes the pod's interface from inside, for one whose host end has another name than ours. Whatever is
-// wrong with the namespace means that the interface is gone with it.
+// Deletes the pod's interface from inside, which finds one whose host end has another name, or another alias,
+// than ours; but none of another attachment. Whatever is wrong with the namespace means that the interface is
+// gone with it.
 Result<> delete_pod_interface(const std::string& netns, const AttachmentId& id);
 
 } // namespace routelet::cni

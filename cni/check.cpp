@@ -17,6 +17,13 @@ Error differs(std::string what)
                    std::move(what) + "; delete the pod, so that it is made anew");
 }
 
+// Other plugins of the chain may write it in capitals.
+bool is_mac(const std::optional<netlink::MacAddress>& mac, const std::string& text)
+{
+    const Result<netlink::MacAddress> expected = netlink::MacAddress::parse(text);
+    return mac && expected && *mac == *expected;
+}
+
 Result<const ResultInterface*> expected_pod_interface(const Expectation& expected)
 {
     const auto& interfaces = expected.network.previous->interfaces;
@@ -53,7 +60,7 @@ Result<Link> check_pod_link(netlink::Socket& pod, const ResultInterface& expecte
     const Link& link = **found;
     if (link.kind != "veth")
         return differs("the pod's interface " + link.name + " is no veth");
-    if (!expected.mac.empty() && (!link.mac || link.mac->to_string() != expected.mac))
+    if (!expected.mac.empty() && !is_mac(link.mac, expected.mac))
         return differs("the pod's interface " + link.name + " has MAC address " +
                        (link.mac ? link.mac->to_string() : "none") + " instead of " + expected.mac);
     if (!link.is_up())
@@ -107,7 +114,7 @@ Result<Link> check_bridge(netlink::Socket& host, const Expectation& expected)
                        "bridge " + name + " is down; set it up: ip link set " + name + " up");
     for (const ResultInterface& interface : expected.network.previous->interfaces)
         if (interface.name == name && interface.sandbox.empty() && !interface.mac.empty() && bridge.mac &&
-            interface.mac != bridge.mac->to_string())
+            !is_mac(bridge.mac, interface.mac))
             return differs("bridge " + name + " has MAC address " + bridge.mac->to_string() + " instead of " +
                            interface.mac);
     return bridge;

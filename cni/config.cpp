@@ -188,6 +188,13 @@ const RangeSet* first_set(const std::vector<RangeSet>& sets, IpFamily family)
     return found == sets.end() ? nullptr : &*found;
 }
 
+bool is_subnet(const std::vector<RangeSet>& sets, const IpPrefix& network)
+{
+    return std::ranges::any_of(sets, [&network](const RangeSet& set) {
+        return std::ranges::find(set.ranges(), network, &AddressRange::subnet) != set.ranges().end();
+    });
+}
+
 Result<ResultRoute> parse_route(const json& object, const std::vector<RangeSet>& sets)
 {
     if (!object.is_object())
@@ -228,8 +235,14 @@ Result<std::vector<ResultRoute>> parse_routes(const json& document, const json& 
         const Result<ResultRoute> route = parse_route(object, sets);
         if (!route)
             return route.error();
-        if (std::ranges::find(routes, *route) == routes.end())
-            routes.push_back(*route);
+        if (std::ranges::find(routes, *route) != routes.end())
+            continue;
+        if (std::ranges::find(routes, route->destination, &ResultRoute::destination) != routes.end())
+            return invalid("\"routes\" has " + route->destination.to_string() + " twice, by two gateways");
+        if (is_subnet(sets, route->destination))
+            return invalid("\"routes\" has " + route->destination.to_string() +
+                           ", which is a range's own subnet: pods reach it without a route");
+        routes.push_back(*route);
     }
 
     const Result<std::optional<bool>> is_default = read_bool(document, "isDefaultGateway");
@@ -336,6 +349,12 @@ Result<> parse_wishes(const json& document, const CniArgs& args, PodNetwork& pod
                 return set.range_offering(address) != nullptr;
             }))
             return invalid("the requested address " + address.to_string() + " is in none of the ranges");
+    for (const RangeSet& set : pod.range_sets)
+        if (std::ranges::count_if(pod.wanted_addresses, [&set](const IpAddress& address) {
+                return set.range_offering(address) != nullptr;
+            }) > 1)
+            return invalid("two addresses of " + set.to_string() +
+                           " are requested; a pod gets one of each set of ranges");
     return {};
 }
 
@@ -366,6 +385,13 @@ Result<> parse_ipam(const json& document, PodNetwork& pod)
         return invalid("\"ipam\" is missing");
     if (auto supported = refuse_unsupported_text(**ipam, "type", "host-local"); !supported)
         return supported;
+
+    const Result<std::optional<std::string>> resolv_conf = read_string(**ipam, "resolvConf");
+    if (!resolv_conf)
+        return resolv_conf.error();
+    if (!resolv_conf->value_or("").empty())
+        return failure(ErrorCode::unsupported_field,
+                       "\"resolvConf\": \"" + **resolv_conf + "\" is not supported; use \"dns\"");
 
     Result<std::vector<RangeSet>> sets = parse_range_sets(**ipam);
     if (!sets)
@@ -440,7 +466,11 @@ Result<std::optional<std::vector<AttachmentId>>> parse_valid_attachments(const j
         Result<std::optional<std::string>> interface = read_string(object, "ifname");
         if (!interface)
             return interface.error();
-        valid.push_back({container->value_or(""), interface->value_or("")});
+        // An entry that is not understood must not make its pod look stale.
+        if (container->value_or("").empty() || interface->value_or("").empty())
+            return invalid(std::string("\"") + key + "\" has an entry without \"" +
+                           (container->value_or("").empty() ? "containerID" : "ifname") + "\"");
+        valid.push_back({std::move(**container), std::move(**interface)});
     }
     return std::optional(std::move(valid));
 }

@@ -1,6 +1,5 @@
 #include "cni/ipam.h"
 
-#include "base/file.h"
 #include "cni/error.h"
 #include "cni/state_directory.h"
 
@@ -190,9 +189,9 @@ private:
         IpAddress address = start;
         do {
             const Result<std::optional<AttachmentId>> owner = owner_of(state_, address);
-            if (!owner)
+            if (!owner && !is_no_plain_file(owner.error())) // that is in the way of one address, not of all
                 return owner.error();
-            if (!owner->has_value()) {
+            if (owner && !owner->has_value()) {
                 pointers_.emplace_back(number, address);
                 return address;
             }
@@ -214,11 +213,11 @@ private:
 // Without the lock: a torn view can only be wrong about an address that changes right now.
 Result<bool> is_free(const std::filesystem::path& file)
 {
-    const Result<std::string> content = read_file(file);
+    const Result<std::optional<std::string>> content = read_unlocked(file);
     if (content)
-        return !parse_reservation(*content).has_value();
-    if (content.error().code == boost::system::errc::no_such_file_or_directory)
-        return true;
+        return !content->has_value() || !parse_reservation(**content).has_value();
+    if (is_no_plain_file(content.error()))
+        return false;
     return content.error();
 }
 
@@ -303,10 +302,12 @@ Result<> AddressStore::check_capacity(const std::vector<RangeSet>& sets) const
 {
     if (auto usable = check_usable(directory_); !usable)
         return usable;
+    if (is_of_earlier_boot(directory_))
+        return {}; // the next ADD empties it
     for (std::size_t number = 0; number < sets.size(); ++number) {
         const RangeSet& set = sets[number];
-        const Result<std::string> pointer = read_file(directory_ / pointer_name(number));
-        const Result<IpAddress> last = IpAddress::parse(pointer ? trim(*pointer) : std::string_view{});
+        const auto pointer = read_unlocked(directory_ / pointer_name(number));
+        const Result<IpAddress> last = IpAddress::parse(trim(pointer ? pointer->value_or("") : ""));
         const IpAddress start = set.after(last ? *last : IpAddress{});
         IpAddress address = start;
         bool has_room = false;

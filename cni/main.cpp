@@ -10,11 +10,14 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -55,11 +58,23 @@ void occupy_standard_descriptors()
             (void)::open("/dev/null", O_PATH | O_CLOEXEC); // takes the lowest free number, which is fd
 }
 
-Result<std::string> read_standard_input()
+using Clock = std::chrono::steady_clock;
+
+bool has_input_before(Clock::time_point deadline)
+{
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now()).count();
+    struct pollfd standard_input = {STDIN_FILENO, POLLIN, 0};
+    return ::poll(&standard_input, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) > 0;
+}
+
+// Up to its end, or what has come until the deadline.
+Result<std::string> read_standard_input(std::optional<Clock::time_point> deadline)
 {
     std::string text;
     std::array<char, 16384> piece{};
     for (;;) {
+        if (deadline && !has_input_before(*deadline))
+            return text;
         const ssize_t got = ::read(STDIN_FILENO, piece.data(), piece.size());
         if (got < 0 && errno == EINTR)
             continue;
@@ -75,15 +90,14 @@ Result<std::string> read_standard_input()
     }
 }
 
-// VERSION has an answer without its input, and must not wait for somebody to type it.
+// VERSION has an answer without its input, and must not wait for somebody to type it or to close a pipe.
 Result<std::string> input_for(const std::string& command)
 {
-    if (command == "VERSION") {
-        struct pollfd standard_input = {STDIN_FILENO, POLLIN, 0};
-        if (::isatty(STDIN_FILENO) == 1 || ::poll(&standard_input, 1, 1000) <= 0)
-            return std::string{};
-    }
-    return read_standard_input();
+    if (command != "VERSION")
+        return read_standard_input({});
+    if (::isatty(STDIN_FILENO) == 1)
+        return std::string{};
+    return read_standard_input(Clock::now() + std::chrono::seconds(1));
 }
 
 void log_call(const std::string& command, const Outcome& outcome, std::chrono::steady_clock::duration took)

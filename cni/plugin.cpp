@@ -27,7 +27,7 @@ AttachmentResult describe(const Environment& call, const PodNetwork& network, co
     };
     for (const PodAddress& pod : addresses)
         result.addresses.push_back({pod.address, pod.length, pod.gateway, result.interfaces.size() - 1});
-    result.routes = network.routes;
+    result.routes = attached.routes;
     result.dns = network.dns;
     return result;
 }
@@ -70,12 +70,11 @@ Result<> del(const Environment& call, const Config& config)
     Result<netlink::Socket> host = netlink::Socket::open();
     if (!host)
         return host.error();
-    const Result<bool> was_there = detach(*host, call.id);
-    if (!was_there)
-        return was_there.error();
-    if (!*was_there && !call.netns.empty())
+    if (!call.netns.empty())
         if (auto deleted = delete_pod_interface(call.netns, call.id); !deleted)
             return deleted;
+    if (auto detached = detach(*host, call.id); !detached)
+        return detached;
     return AddressStore::of(config.network).release(call.id);
 }
 
@@ -96,8 +95,8 @@ Result<> remove_stale(netlink::Socket& host, const AttachmentId& id, const Addre
 {
     // Reservations of old host-local name no interface, so there is no link to derive from them.
     if (!id.interface.empty())
-        if (const Result<bool> detached = detach(host, id); !detached)
-            return detached.error();
+        if (auto detached = detach(host, id); !detached)
+            return detached;
     return store.release(id);
 }
 

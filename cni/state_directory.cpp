@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <array>
@@ -22,6 +23,7 @@ namespace {
 constexpr const char* index_directory = "by-id";
 constexpr const char* unfinished = ".new"; // one is enough: only the holder of the lock writes
 constexpr const char* boot_stamp = "boot_id";
+constexpr const char* current_boot = "/proc/sys/kernel/random/boot_id";
 constexpr std::size_t file_limit = 4096; // bytes; none of ours is longer than some hundred
 
 struct CloseDirectory {
@@ -40,6 +42,8 @@ Result<> make_directories(const std::filesystem::path& path)
 Result<UniqueFd> open_lock(int directory, const std::filesystem::path& path)
 {
     UniqueFd file(::openat(directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    if (!file && errno == EROFS) // nobody can change anything there; the folder stands in for its lock
+        file.reset(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!file)
         return last_errno("opening the lock " + (path / "lock").string());
     return file;
@@ -62,12 +66,28 @@ Result<> wait_for_lock(int lock, std::chrono::milliseconds patience, const std::
     return {};
 }
 
+// Not every file system tells in its listing.
+bool is_plain_file(int directory, const dirent& entry)
+{
+    if (entry.d_type != DT_UNKNOWN)
+        return entry.d_type == DT_REG;
+    struct stat status = {};
+    return ::fstatat(directory, static_cast<const char*>(entry.d_name), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(status.st_mode);
+}
+
 bool forgets_at_reboot(int directory)
 {
     struct statfs file_system = {};
     if (::fstatfs(directory, &file_system) != 0)
         return false;
     return file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC;
+}
+
+bool is_read_only(int directory)
+{
+    struct statvfs file_system = {};
+    return ::fstatvfs(directory, &file_system) == 0 && (file_system.f_flag & ST_RDONLY) != 0;
 }
 
 Result<> write_all(int fd, std::string_view content, const std::string& path)
@@ -81,6 +101,36 @@ Result<> write_all(int fd, std::string_view content, const std::string& path)
         content.remove_prefix(static_cast<std::size_t>(written));
     }
     return {};
+}
+
+constexpr auto no_plain_file = boost::system::errc::not_supported;
+
+// `shown` is what errors call the file.
+Result<std::optional<std::string>> read_at(int directory, const std::string& name, const std::string& shown)
+{
+    const UniqueFd file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    if (!file && errno == ENOENT)
+        return std::optional<std::string>{};
+    struct stat status = {};
+    if ((!file && (errno == ELOOP || errno == ENXIO)) || // a link, a socket
+        (file && ::fstat(file.fd(), &status) == 0 && !S_ISREG(status.st_mode)))
+        return make_error(no_plain_file, shown + " is no plain file; remove it");
+    if (!file)
+        return last_errno("opening " + shown);
+
+    std::array<char, file_limit> piece{};
+    std::string content;
+    for (;;) {
+        const ssize_t got = ::read(file.fd(), piece.data(), piece.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return last_errno("reading " + shown);
+        if (got == 0 ||
+            content.size() > file_limit) // a file of that size is none of ours, however it goes on
+            return std::optional(std::move(content));
+        content.append(piece.data(), static_cast<std::size_t>(got));
+    }
 }
 
 } // namespace
@@ -134,9 +184,9 @@ Result<StateDirectory> StateDirectory::lock(const std::filesystem::path& path, U
 // A folder without the stamp is new, or was host-local's, whose reservations may be of living pods: kept.
 Result<> StateDirectory::forget_earlier_boot() const
 {
-    if (forgets_at_reboot(directory_.fd()))
+    if (forgets_at_reboot(directory_.fd()) || is_read_only(directory_.fd()))
         return {};
-    const Result<std::string> current = read_file("/proc/sys/kernel/random/boot_id");
+    const Result<std::string> current = read_file(current_boot);
     if (!current)
         return {}; // without /proc there is no telling; what is there is safer kept
     const Result<std::optional<std::string>> stamped = read(boot_stamp);
@@ -150,6 +200,7 @@ Result<> StateDirectory::forget_earlier_boot() const
     return write(boot_stamp, *current); // last: a kill before this clears once more
 }
 
+// All but the lock and the stamp, which says until the end that there is something to clear.
 Result<> StateDirectory::clear() const
 {
     for (const std::string below : {".", index_directory}) {
@@ -157,7 +208,7 @@ Result<> StateDirectory::clear() const
         if (!names)
             return names.error();
         for (const std::string& name : *names)
-            if (name != "lock")
+            if (name != "lock" && name != boot_stamp)
                 if (auto removed = remove((std::filesystem::path(below) / name).string()); !removed)
                     return removed;
     }
@@ -166,32 +217,14 @@ Result<> StateDirectory::clear() const
 
 Result<std::optional<std::string>> StateDirectory::read(const std::string& name) const
 {
-    const UniqueFd file(
-        ::openat(directory_.fd(), name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    if (!file && errno == ENOENT)
-        return std::optional<std::string>{};
-    if (!file)
-        return last_errno("opening " + full(name));
-
-    std::array<char, file_limit> piece{};
-    std::string content;
-    for (;;) {
-        const ssize_t got = ::read(file.fd(), piece.data(), piece.size());
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return last_errno("reading " + full(name));
-        if (got == 0 ||
-            content.size() > file_limit) // a file of that size is none of ours, however it goes on
-            return std::optional(std::move(content));
-        content.append(piece.data(), static_cast<std::size_t>(got));
-    }
+    return read_at(directory_.fd(), name, full(name));
 }
 
 Result<> StateDirectory::write(const std::string& name, std::string_view content) const
 {
+    (void)::unlinkat(directory_.fd(), unfinished, 0); // a killed process's, or a pipe, which would block
     const UniqueFd file(
-        ::openat(directory_.fd(), unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644));
+        ::openat(directory_.fd(), unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!file)
         return last_errno("creating " + full(unfinished));
     Result<> written = write_all(file.fd(), content, full(name));
@@ -204,9 +237,13 @@ Result<> StateDirectory::write(const std::string& name, std::string_view content
 
 Result<> StateDirectory::remove(const std::string& name) const
 {
-    if (::unlinkat(directory_.fd(), name.c_str(), 0) != 0 && errno != ENOENT)
-        return last_errno("removing " + full(name));
-    return {};
+    if (::unlinkat(directory_.fd(), name.c_str(), 0) == 0 || errno == ENOENT)
+        return {};
+    const Error failed = last_errno("removing " + full(name));
+    // A read-only file system says so before it looks for the name.
+    if (errno == EROFS && ::faccessat(directory_.fd(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        return {};
+    return failed;
 }
 
 Result<std::vector<std::string>> StateDirectory::list(const std::string& below) const
@@ -220,9 +257,8 @@ Result<std::vector<std::string>> StateDirectory::list(const std::string& below) 
 
     std::vector<std::string> names;
     while (const dirent* entry = ::readdir(stream.get()))
-        if (entry->d_type == DT_REG || entry->d_type == DT_UNKNOWN)
-            if (const std::string_view name = entry->d_name; name != "." && name != "..")
-                names.emplace_back(name);
+        if (is_plain_file(fd, *entry))
+            names.emplace_back(entry->d_name);
     return names;
 }
 
@@ -232,6 +268,26 @@ std::optional<std::chrono::seconds> StateDirectory::age(const std::string& name)
     if (::fstatat(directory_.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
         return std::nullopt;
     return std::chrono::seconds(::time(nullptr) - status.st_mtim.tv_sec);
+}
+
+bool is_of_earlier_boot(const std::filesystem::path& path)
+{
+    const UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory || forgets_at_reboot(directory.fd()))
+        return false;
+    const Result<std::string> current = read_file(current_boot);
+    const Result<std::optional<std::string>> stamped = read_unlocked(path / boot_stamp);
+    return current && stamped && stamped->has_value() && **stamped != *current;
+}
+
+Result<std::optional<std::string>> read_unlocked(const std::filesystem::path& file)
+{
+    return read_at(AT_FDCWD, file.string(), file.string());
+}
+
+bool is_no_plain_file(const Error& error)
+{
+    return error.code == no_plain_file;
 }
 
 Result<> check_usable(const std::filesystem::path& path)

@@ -17,7 +17,8 @@ namespace routelet::cni {
 //
 // A file appears under its name only complete: it is written as ".new" and renamed. Nothing is synced: on
 // tmpfs a reboot takes the state and the pods alike. A folder elsewhere carries a "boot_id", and is emptied
-// when the machine has booted since, because no attachment survives that.
+// when the machine has booted since, because no attachment survives that. On a read-only file system it can
+// be read, and removing what is not there succeeds.
 class StateDirectory {
 public:
     // Makes the folder where it is missing, waits for the lock, and empties a folder of an earlier boot.
@@ -29,7 +30,8 @@ public:
     open_existing(const std::filesystem::path& path,
                   std::chrono::milliseconds patience = std::chrono::seconds(10));
 
-    // Names are relative: "10.244.1.7", "by-id/...".
+    // Names are relative: "10.244.1.7", "by-id/...". Reading waits for nobody: a pipe or the like is an
+    // error, see is_no_plain_file().
     Result<std::optional<std::string>>
     read(const std::string& name) const; // empty when there is no such file
     Result<> write(const std::string& name, std::string_view content) const;
@@ -54,6 +56,15 @@ private:
     UniqueFd directory_;
     UniqueFd lock_;
 };
+
+// Whether the folder holds the state of an earlier boot, which the next open() empties. Changes nothing.
+bool is_of_earlier_boot(const std::filesystem::path& path);
+
+// The content of a file in such a folder, without the lock; otherwise as StateDirectory::read().
+Result<std::optional<std::string>> read_unlocked(const std::filesystem::path& file);
+
+// Whether reading failed because there is something that we never make: a directory, link, pipe or device.
+bool is_no_plain_file(const Error& error);
 
 // Whether ADD could keep state there, without changing anything: the folder, or the nearest one above that
 // exists, is a folder that can be written. Fails with the reason when not.

@@ -34,13 +34,16 @@ Result<> set(const std::filesystem::path& setting, std::string_view value)
 Result<> keep_router_advertisements()
 {
     std::error_code failed;
-    for (const auto& entry : std::filesystem::directory_iterator(conf, failed)) {
-        const std::string name = entry.path().filename().string();
+    std::filesystem::directory_iterator it(conf, failed);
+    for (; !failed && it != std::filesystem::directory_iterator(); it.increment(failed)) {
+        const std::filesystem::path interface = it->path();
+        const std::string name = interface.filename().string();
         if (name == "all" || name == "default")
             continue; // they are patterns, not interfaces
-        if (!holds(entry.path() / "accept_ra", "1") || !holds(entry.path() / "forwarding", "0"))
+        if (!holds(interface / "accept_ra", "1") || !holds(interface / "forwarding", "0"))
             continue;
-        if (auto kept = set(entry.path() / "accept_ra", "2"); !kept)
+        const Result<> kept = set(interface / "accept_ra", "2");
+        if (!kept && kept.error().code != boost::system::errc::no_such_file_or_directory) // deleted just now
             return kept;
     }
     if (failed)

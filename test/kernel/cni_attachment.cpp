@@ -1,4 +1,11 @@
+#include "cni/sysctl.h"
 #include "test/kernel/cni_fixture.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
 
 using namespace routelet;
 using namespace routelet::test;
@@ -191,6 +198,92 @@ TEST_CASE_METHOD(CniFixture, "DEL of one pod leaves its neighbours alone", "[ker
     CHECK(veths().size() == 1);
     CHECK(reservations() == std::set<std::string>{"10.244.1.3", "fd00:1::3"});
     run_in(two, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null");
+}
+
+TEST_CASE_METHOD(CniFixture, "DEL leaves the interface of another attachment in the same namespace alone",
+                 "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    add("one", pod);
+    del("other", pod.path());
+    CHECK(pod_has_link(pod));
+    CHECK(reservations().size() == 2);
+    run_in(pod, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null");
+}
+
+TEST_CASE_METHOD(CniFixture, "an address is not freed while an interface with another alias may have it",
+                 "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    add("one", pod);
+    run("ip link set " + cni::host_interface_name({"one", "eth0"}) + " alias changed-by-hand");
+    SECTION("when the namespace is not known, DEL fails")
+    {
+        const CniReply reply = call("DEL", "one", "");
+        CHECK(reply.exit_code == 1);
+        CHECK_THAT(reply.message(), has_text("changed-by-hand"));
+        CHECK(pod_has_link(pod));
+        CHECK(reservations().size() == 2);
+    }
+    SECTION("when it is, the interface goes first")
+    {
+        del("one", pod.path());
+        CHECK(veths().empty());
+        CHECK(reservations().empty());
+    }
+}
+
+TEST_CASE_METHOD(CniFixture, "a second network of a pod claims no route that it did not make",
+                 "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    config["ipam"]["routes"] = json::parse(R"([{"dst": "192.0.2.0/24"}])");
+    CHECK(add("one", pod)["routes"].size() == 3);
+
+    config["name"] = "second";
+    config["bridge"] = "v-net-1";
+    config["ipam"]["ranges"] = json::parse(R"([[{"subnet": "10.99.1.0/24"}], [{"subnet": "fd00:99::/64"}]])");
+    auto environment = environment_of("ADD", "one", pod.path());
+    environment["CNI_IFNAME"] = "net1";
+    SECTION("a default route stays that of the first")
+    {
+        config["ipam"]["routes"] = json::parse(R"([{"dst": "198.51.100.0/24"}])");
+        const CniReply reply = CniCall(environment, config.dump()).wait();
+        INFO(reply.output);
+        REQUIRE(reply.exit_code == 0);
+        CHECK(reply.document()["routes"] ==
+              json::parse(R"([{"dst": "198.51.100.0/24", "gw": "10.99.1.1"}])"));
+        config["prevResult"] = reply.document();
+        environment["CNI_COMMAND"] = "CHECK";
+        CHECK(CniCall(environment, config.dump()).wait().exit_code == 0);
+    }
+    SECTION("another route that is there is an error, and nothing of the second is left")
+    {
+        const CniReply reply = CniCall(environment, config.dump()).wait();
+        CHECK(reply.exit_code == 1);
+        CHECK_THAT(reply.message(), has_text("has a route to 192.0.2.0/24 already"));
+        CHECK(veths().size() == 1);
+    }
+    in_netns(pod.netns, [&] {
+        CHECK_THAT(output("ip route show default"), has_text("via 10.244.1.1 dev eth0"));
+        CHECK_THAT(output("ip -6 route show default"), has_text("via fd00:1::1 dev eth0"));
+    });
+}
+
+TEST_CASE_METHOD(CniFixture, "IPv6 forwarding goes on while interfaces come and go", "[kernel][cni]")
+{
+    const pid_t churn = ::fork();
+    REQUIRE(churn >= 0);
+    if (churn == 0)
+        for (;;)
+            (void)std::system("ip link add churn0 type veth peer churn1; ip link del churn0");
+    for (int i = 0; i < 300; ++i) {
+        run("echo 0 >/proc/sys/net/ipv6/conf/all/forwarding");
+        const Result<> forwarding = cni::turn_on_ipv6_forwarding();
+        CHECK((forwarding ? "" : forwarding.error().text()) == "");
+    }
+    REQUIRE(::kill(churn, SIGKILL) == 0);
+    REQUIRE(::waitpid(churn, nullptr, 0) == churn);
 }
 
 TEST_CASE_METHOD(CniFixture, "a second ADD of an attachment fails and does not touch the first",

@@ -37,6 +37,13 @@ TEST_CASE_METHOD(CheckFixture, "CHECK takes what others added for no fault", "[k
     CHECK(call("CHECK", "one", pod.path()).exit_code == 0);
 }
 
+TEST_CASE_METHOD(CheckFixture, "CHECK reads a MAC address in capitals", "[kernel][cni]")
+{
+    config["prevResult"]["interfaces"][0]["mac"] = "0A:58:0A:F4:01:01";
+    config["prevResult"]["interfaces"][2]["mac"] = "0A:58:0A:F4:01:02";
+    CHECK(call("CHECK", "one", pod.path()).exit_code == 0);
+}
+
 TEST_CASE_METHOD(CheckFixture, "CHECK says which part of an attachment is broken", "[kernel][cni]")
 {
     std::string complaint;

@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,15 +28,16 @@ public:
 
     CniFixture() { config["ipam"]["dataDir"] = (temporary_.path / "ipam").string(); }
 
+    static std::map<std::string, std::string>
+    environment_of(const std::string& command, const std::string& container, const std::string& netns)
+    {
+        return {{"CNI_COMMAND", command},     {"CNI_CONTAINERID", container},
+                {"CNI_NETNS", netns},         {"CNI_IFNAME", "eth0"},
+                {"CNI_PATH", "/opt/cni/bin"}, {"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAME=web"}};
+    }
     CniCall start(const std::string& command, const std::string& container, const std::string& netns) const
     {
-        return {{{"CNI_COMMAND", command},
-                 {"CNI_CONTAINERID", container},
-                 {"CNI_NETNS", netns},
-                 {"CNI_IFNAME", "eth0"},
-                 {"CNI_PATH", "/opt/cni/bin"},
-                 {"CNI_ARGS", "IgnoreUnknown=1;K8S_POD_NAME=web"}},
-                config.dump()};
+        return {environment_of(command, container, netns), config.dump()};
     }
     CniReply call(const std::string& command, const std::string& container, const std::string& netns) const
     {

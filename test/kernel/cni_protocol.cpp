@@ -1,6 +1,9 @@
 #include "test/kernel/cni_fixture.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <fstream>
@@ -24,6 +27,22 @@ TEST_CASE("VERSION answers, whatever is on its standard input", "[kernel][cni]")
     const CniReply reply = version_of(input);
     CHECK(reply.exit_code == 0);
     CHECK(reply.document()["supportedVersions"] == json{"0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"});
+}
+
+TEST_CASE("VERSION does not wait for the end of its input", "[kernel][cni]")
+{
+    const TemporaryDirectory temporary;
+    const std::string pipe = (temporary.path / "pipe").string();
+    REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+    const UniqueFd open_end(::open(pipe.c_str(), O_RDWR | O_CLOEXEC));
+    const std::string input = GENERATE("", R"({"cniVersion": "1.0.0"})");
+    REQUIRE(::write(open_end.fd(), input.data(), input.size()) == static_cast<ssize_t>(input.size()));
+    const std::string command = std::string("CNI_COMMAND=VERSION timeout 20 ") + ROUTELET_CNI_PROGRAM + " <" +
+                                pipe + " >" + (temporary.path / "answer").string();
+    CHECK(std::system(command.c_str()) == 0);
+    const json answer = json::parse(need(read_file(temporary.path / "answer")));
+    CHECK(answer["cniVersion"] == (input.empty() ? "1.1.0" : "1.0.0"));
+    CHECK(answer["supportedVersions"].size() == 5);
 }
 
 TEST_CASE("without CNI_COMMAND a person gets help, and standard output stays empty", "[kernel][cni]")
@@ -85,6 +104,28 @@ TEST_CASE_METHOD(CniFixture, "a runtime that does not read the answer is a failu
     CHECK(WEXITSTATUS(status) == 1);
     del("one", pod.path());
     CHECK(veths().empty());
+    CHECK(reservations().empty());
+}
+
+TEST_CASE_METHOD(CniFixture, "on a read-only file system DEL fails only where there is something to free",
+                 "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    add("one", pod);
+    std::ofstream(state().parent_path() / "config") << config.dump();
+    const auto exit_code_of_del = [this](const std::string& container) {
+        const std::string folder = state().parent_path().string();
+        const std::string command = "CNI_COMMAND=DEL CNI_IFNAME=eth0 CNI_CONTAINERID=" + container +
+                                    " unshare -m sh -c 'mount --bind " + folder + " " + folder +
+                                    " && mount -o remount,bind,ro " + folder + " && exec " +
+                                    ROUTELET_CNI_PROGRAM + " <" + folder + "/config >/dev/null'";
+        const int status = std::system(command.c_str());
+        return WEXITSTATUS(status);
+    };
+    CHECK(exit_code_of_del("other") == 0);
+    CHECK(exit_code_of_del("one") == 1);
+    CHECK(reservations().size() == 2);
+    del("one", pod.path());
     CHECK(reservations().empty());
 }
 

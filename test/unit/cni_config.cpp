@@ -197,7 +197,12 @@ TEST_CASE("a wrong value is refused by the name of its key", "[cni][config]")
         {"/ipam/routes", R"([{"gw": "10.244.1.1"}])", "\"dst\""},
         {"/ipam/routes", R"([{"dst": "::/0"}])", "no range has addresses of that family"},
         {"/ipam/routes", R"([{"dst": "10.0.0.0/8", "gw": "fd00::1"}])", "not of the family"},
+        {"/ipam/routes",
+         R"([{"dst": "10.0.0.0/8", "gw": "10.244.1.2"}, {"dst": "10.0.0.0/8", "gw": "10.244.1.3"}])",
+         "10.0.0.0/8 twice"},
+        {"/ipam/routes", R"([{"dst": "10.244.1.0/24"}])", "10.244.1.0/24, which is a range's own subnet"},
         {"/args", "[]", "\"args\" is a array"},
+        {"/args", R"({"cni": {"ips": ["10.244.1.5", "10.244.1.6"]}})", "two addresses of 10.244.1.1-"},
         {"/args", R"({"cni": {"ips": ["x"]}})", "requested address \"x\""},
         {"/args", R"({"cni": {"ips": ["10.9.9.9"]}})", "in none of the ranges"},
         {"/args", R"({"cni": {"ips": ["10.244.1.1"]}})", "in none of the ranges"},
@@ -224,6 +229,7 @@ TEST_CASE("what we do not do is refused with key and value, not left out in sile
 {
     const auto [pointer, value, complaint] = GENERATE(table<std::string, std::string, std::string>({
         {"/ipam/type", R"("dhcp")", "\"type\": \"dhcp\""},
+        {"/ipam/resolvConf", R"("/etc/resolv.conf")", "\"resolvConf\": \"/etc/resolv.conf\""},
         {"/mode", R"("ptp")", "\"mode\": \"ptp\""},
         {"/ipMasq", "true", "\"ipMasq\": true"},
         {"/promiscMode", "true", "\"promiscMode\": true"},
@@ -256,18 +262,35 @@ TEST_CASE("DEL looks at nothing that could have changed since ADD", "[cni][confi
 
 TEST_CASE("the strongest wish for a MAC address wins, and all wished addresses count", "[cni][config]")
 {
-    json document = minimal();
+    json document =
+        json::parse(changed("/ipam/ranges", R"([[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd00::/64"}]])"));
     const CniArgs args{.address = "10.244.1.5", .mac = "0a:58:00:00:00:01"};
     CHECK(need(parse_config(document.dump(), Verb::add, args)).pod->wanted_mac->to_string() ==
           "0a:58:00:00:00:01");
-    document["args"]["cni"] = {{"mac", "0a:58:00:00:00:02"}, {"ips", {"10.244.1.6/24"}}};
+    document["args"]["cni"] = {{"mac", "0a:58:00:00:00:02"}, {"ips", {"fd00::6/64"}}};
     CHECK(need(parse_config(document.dump(), Verb::add, args)).pod->wanted_mac->to_string() ==
           "0a:58:00:00:00:02");
     document["runtimeConfig"] = {{"mac", "0a:58:00:00:00:03"}, {"ips", {"10.244.1.5"}}};
 
     const PodNetwork pod = *need(parse_config(document.dump(), Verb::add, args)).pod;
     CHECK(pod.wanted_mac->to_string() == "0a:58:00:00:00:03");
-    CHECK(pod.wanted_addresses == std::vector<IpAddress>{"10.244.1.5"_ip, "10.244.1.6"_ip});
+    CHECK(pod.wanted_addresses == std::vector<IpAddress>{"10.244.1.5"_ip, "fd00::6"_ip});
+}
+
+TEST_CASE("GC refuses a list with an entry that it does not understand", "[cni][config]")
+{
+    const auto [list, complaint] = GENERATE(table<std::string, std::string>({
+        {"[{}]", "without \"containerID\""},
+        {R"([{"containerID": "one"}])", "without \"ifname\""},
+        {R"([{"containerID": "one", "ifname": ""}])", "without \"ifname\""},
+        {R"([{"containerId": "one", "ifname": "eth0"}])", "without \"containerID\""},
+        {R"([{"containerID": 1, "ifname": "eth0"}])", "\"containerID\" is a number"},
+        {R"([1])", "not an object"},
+        {R"({})", "not a list"},
+    }));
+    const Error error = refused(changed("/cni.dev~1valid-attachments", list), Verb::gc);
+    CHECK(has_code(error, ErrorCode::invalid_config));
+    CHECK_THAT(message_of(error), has_text(complaint));
 }
 
 TEST_CASE("GC tells an absent list from an empty one", "[cni][config]")

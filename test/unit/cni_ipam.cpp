@@ -5,6 +5,7 @@
 #include "test/support/catch.h"
 #include "test/support/temporary_directory.h"
 
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -251,6 +252,40 @@ TEST_CASE("the state of an earlier boot is forgotten, but for the lock", "[cni][
     }
 }
 
+TEST_CASE("an earlier boot's state is forgotten also when that was cut short before", "[cni][ipam]")
+{
+    const Store state;
+    state.put("boot_id", "00000000-0000-0000-0000-000000000000\n");
+    SECTION("by a folder that could not be read")
+    {
+        state.put("10.244.1.2", "old\r\neth0");
+        state.put("by-id/old:eth0", "10.244.1.2\n");
+        fs::rename(state.folder / "by-id", state.temporary.path / "aside");
+        fs::create_symlink("by-id", state.folder / "by-id");
+        CHECK_FALSE(state.store.reserve(pod(1), {whole("10.244.1.0/24"_net)}).has_value());
+        fs::remove(state.folder / "by-id");
+        fs::rename(state.temporary.path / "aside", state.folder / "by-id");
+        CHECK(state.give(pod(1), whole("10.244.1.0/24"_net)) == "10.244.1.2"_ip);
+        CHECK_FALSE(fs::exists(state.folder / "by-id" / "old:eth0"));
+    }
+    SECTION("by a kill")
+    {
+        for (int i = 2; i < 250; ++i)
+            state.put("10.244.1." + std::to_string(i), "old\r\neth0");
+        const pid_t child = ::fork();
+        REQUIRE(child >= 0);
+        if (child == 0)
+            run_and_exit(
+                [&] { return state.store.reserve(pod(1), {whole("10.244.1.0/24"_net)}).has_value(); });
+        for (int i = 0; i < 10'000 && state.files().size() == 248; ++i) // until it is at it
+            ;
+        REQUIRE(::kill(child, SIGKILL) == 0);
+        REQUIRE(::waitpid(child, nullptr, 0) == child);
+        state.give(pod(1), whole("10.244.1.0/24"_net));
+        CHECK(state.files().size() == 1);
+    }
+}
+
 TEST_CASE("the lock is waited for, with a limit", "[cni][ipam]")
 {
     const Store state;
@@ -284,6 +319,54 @@ TEST_CASE("a state folder that cannot be used is an error, not a crash", "[cni][
         CHECK_FALSE(state.store.reserve(pod(1), sets).has_value());
         CHECK(state.files().empty());
     }
+}
+
+TEST_CASE("a full folder of an earlier boot has room, and asking empties nothing", "[cni][ipam]")
+{
+    const Store state;
+    const std::vector<RangeSet> sets = {whole("10.244.1.0/30"_net)};
+    state.put("10.244.1.2", "old\r\neth0");
+    CHECK_FALSE(state.store.check_capacity(sets).has_value());
+    state.put("boot_id", "00000000-0000-0000-0000-000000000000\n");
+    CHECK(state.store.check_capacity(sets).has_value());
+    CHECK(state.files() == std::set<std::string>{"10.244.1.2"});
+    CHECK(state.store.reserve(pod(1), sets).has_value());
+}
+
+TEST_CASE("what is no plain file stands in the way of one address only", "[cni][ipam]")
+{
+    const Store state;
+    state.put("last_reserved_ip.0", "");
+    const fs::path odd = state.folder / "10.244.1.2";
+    SECTION("a directory")
+    {
+        fs::create_directory(odd);
+    }
+    SECTION("a link")
+    {
+        fs::create_symlink("/dev/null", odd);
+    }
+    SECTION("a pipe that nobody writes to")
+    {
+        REQUIRE(::mkfifo(odd.c_str(), 0600) == 0);
+    }
+    const auto wanted = state.store.reserve(pod(1), {whole("10.244.1.0/30"_net)}, {"10.244.1.2"_ip});
+    REQUIRE_FALSE(wanted.has_value());
+    CHECK_THAT(wanted.error().text(), has_text("10.244.1.2 is no plain file"));
+    CHECK_FALSE(state.store.check_capacity({whole("10.244.1.0/30"_net)}).has_value());
+    CHECK(state.store.check_capacity({whole("10.244.1.0/24"_net)}).has_value());
+    CHECK(state.give(pod(1), whole("10.244.1.0/24"_net)) == "10.244.1.3"_ip);
+    need(state.store.release(pod(1)));
+    CHECK(fs::symlink_status(odd).type() != fs::file_type::regular);
+}
+
+TEST_CASE("a pipe under the name of the unfinished file holds nobody up", "[cni][ipam]")
+{
+    const Store state;
+    state.put("last_reserved_ip.0", "");
+    REQUIRE(::mkfifo((state.folder / ".new").c_str(), 0600) == 0);
+    CHECK(state.give(pod(1), whole("10.244.1.0/24"_net)) == "10.244.1.2"_ip);
+    CHECK(need(read_file(state.folder / "10.244.1.2")) == "pod1\r\neth0");
 }
 
 TEST_CASE("asking for capacity makes nothing", "[cni][ipam]")
