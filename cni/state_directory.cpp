@@ -241,7 +241,8 @@ Result<> StateDirectory::remove(const std::string& name) const
         return {};
     const Error failed = last_errno("removing " + full(name));
     // A read-only file system says so before it looks for the name.
-    if (errno == EROFS && ::faccessat(directory_.fd(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+    if (failed.code == boost::system::errc::read_only_file_system &&
+        ::faccessat(directory_.fd(), name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0)
         return {};
     return failed;
 }

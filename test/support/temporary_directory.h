@@ -10,9 +10,9 @@ namespace routelet::test {
 struct TemporaryDirectory {
     std::filesystem::path path;
 
-    TemporaryDirectory()
+    explicit TemporaryDirectory(const std::filesystem::path& parent = std::filesystem::temp_directory_path())
     {
-        std::string pattern = (std::filesystem::temp_directory_path() / "routelet-test-XXXXXX").string();
+        std::string pattern = (parent / "routelet-test-XXXXXX").string();
         if (::mkdtemp(pattern.data()) == nullptr)
             throw std::runtime_error("cannot make a directory like " + pattern);
         path = pattern;

@@ -33,7 +33,9 @@ AttachmentId pod(int number)
 }
 
 struct Store {
-    TemporaryDirectory temporary;
+    // Where a reboot leaves files alone (file-hierarchy(7)): on tmpfs there is no earlier boot's state to
+    // forget.
+    TemporaryDirectory temporary{"/var/tmp"};
     fs::path folder = temporary.path / "ipam" / "net";
     AddressStore store{folder};
 
