@@ -120,7 +120,8 @@ bool Reconciler::hold_mass_withdrawal(std::vector<RouteChange>& changes)
         return change.kind == RouteChange::Kind::remove;
     };
     const auto removals = static_cast<std::size_t>(std::ranges::count_if(changes, is_removal));
-    const bool is_mass = removals > a_few && removals * 2 > mirror_.own_routes().size();
+    // Additions go on while removals wait: routes that are new do not make the withdrawal a smaller one.
+    const bool is_mass = removals > a_few && (held_until_ || removals * 2 > mirror_.own_routes().size());
     const auto now = Cause::Clock::now();
     if (!is_mass) {
         if (held_until_ && now < *held_until_)

@@ -424,6 +424,19 @@ TEST_CASE("a mass withdrawal waits, and additions go on meanwhile", "[reconcile]
     }
 }
 
+TEST_CASE("a mass withdrawal waits also while as many nodes are new", "[reconcile]")
+{
+    Fixture f;
+    f.reconciler.replace_nodes({node("1"), node("2"), node("3"), node("4"), node("5")});
+    REQUIRE(f.reconcile("start"));
+
+    f.reconciler.replace_nodes({node("1"), node("6"), node("7"), node("8"), node("9")});
+    CHECK_FALSE(f.reconcile());
+    CHECK_FALSE(f.reconcile("retry"));
+    CHECK(f.kernel.our_routes().size() == 8);
+    CHECK(f.logged("route-removed").empty());
+}
+
 TEST_CASE("a network that one dump misses is not gone", "[reconcile]")
 {
     Fixture f;
