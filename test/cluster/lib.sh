@@ -1,18 +1,20 @@
-# A Kubernetes control plane for tests: etcd and kube-apiserver, both real, nothing else. Sourced, never run.
+# A Kubernetes control plane for tests, all of it real. Sourced, never run.
 #
 # Set before: control_plane       folder for keys, data and logs; made if absent
-#             kube_apiserver      the program; test/cluster/kube-apiserver prints it
+#             kubernetes          folder of the programs; test/cluster/binaries prints it
 #             control_address     where the API server listens (port 6443); loopback unless given
 #             inside              command prefix that runs a program where the control plane lives, e.g.
 #                                 inside=(ip netns exec NAMESPACE); empty unless given
-# Then call:  start_control_plane, then `admin ARGUMENTS...` for kubectl with every right
+# Then call:  start_control_plane, then `admin ARGUMENTS...` for kubectl with every right; that is etcd and
+#             kube-apiserver. start_controllers adds kube-controller-manager and kube-scheduler
 # Afterwards: stop_control_plane, always
 #
 # Functions return non-zero on failure and leave what the programs said in $control_plane/*.log.
 
 control_address=${control_address:-127.0.0.1}
 inside=("${inside[@]}")
-etcd=${KUBEBUILDER_ASSETS:+$KUBEBUILDER_ASSETS/}etcd
+pod_ranges=10.244.0.0/16,fd00:10:244::/48
+service_ranges=10.96.0.0/16,fd00:10:96::/112
 unset HTTP_PROXY HTTPS_PROXY ALL_PROXY http_proxy https_proxy all_proxy # nothing here is behind a proxy
 
 start_control_plane()
@@ -23,9 +25,11 @@ start_control_plane()
 
 stop_control_plane()
 {
-    stop_process "${apiserver_pid:-}"
-    stop_process "${etcd_pid:-}"
-    apiserver_pid='' etcd_pid=''
+    local pid
+    for pid in "${scheduler_pid:-}" "${controller_manager_pid:-}" "${apiserver_pid:-}" "${etcd_pid:-}"; do
+        stop_process "$pid"
+    done
+    scheduler_pid='' controller_manager_pid='' apiserver_pid='' etcd_pid=''
 }
 
 # A certificate authority; the server's certificate for its address; the administrator's; and the key that signs
@@ -71,7 +75,7 @@ KUBECONFIG
 start_etcd()
 {
     # etcd 3.4 refuses to start on arm64 without this; elsewhere it changes nothing.
-    ETCD_UNSUPPORTED_ARCH=arm64 "${inside[@]}" "$etcd" --name test --data-dir "$control_plane/etcd" \
+    ETCD_UNSUPPORTED_ARCH=arm64 "${inside[@]}" etcd --name test --data-dir "$control_plane/etcd" \
         --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
         --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
         --initial-cluster test=http://127.0.0.1:2380 >>"$control_plane/etcd.log" 2>&1 &
@@ -81,9 +85,12 @@ start_etcd()
 # Also after a stop: etcd still holds everything.
 start_apiserver()
 {
-    "${inside[@]}" "$kube_apiserver" \
+    "${inside[@]}" "$kubernetes/kube-apiserver" \
         --bind-address="$control_address" --advertise-address="$control_address" --secure-port=6443 \
-        --etcd-servers=http://127.0.0.1:2379 --service-cluster-ip-range=10.96.0.0/16 --authorization-mode=Node,RBAC \
+        --etcd-servers=http://127.0.0.1:2379 --service-cluster-ip-range=$service_ranges \
+        --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged \
+        --kubelet-client-certificate="$control_plane/admin.crt" --kubelet-client-key="$control_plane/admin.key" \
+        --kubelet-preferred-address-types=InternalIP \
         --tls-cert-file="$control_plane/server.crt" --tls-private-key-file="$control_plane/server.key" \
         --client-ca-file="$control_plane/ca.crt" --cert-dir="$control_plane" \
         --service-account-issuer=https://kubernetes.default.svc \
@@ -92,6 +99,24 @@ start_apiserver()
         >>"$control_plane/kube-apiserver.log" 2>&1 &
     apiserver_pid=$!
 }
+
+start_controllers()
+{
+    "${inside[@]}" "$kubernetes/kube-controller-manager" --kubeconfig="$control_plane/admin.kubeconfig" \
+        --authentication-kubeconfig="$control_plane/admin.kubeconfig" --leader-elect=false --bind-address=127.0.0.1 \
+        --cert-dir="$control_plane" --use-service-account-credentials --root-ca-file="$control_plane/ca.crt" \
+        --service-account-private-key-file="$control_plane/service-accounts.key" \
+        --node-monitor-grace-period=40s "$@" >>"$control_plane/kube-controller-manager.log" 2>&1 &
+    controller_manager_pid=$!
+    "${inside[@]}" "$kubernetes/kube-scheduler" --kubeconfig="$control_plane/admin.kubeconfig" \
+        --authentication-kubeconfig="$control_plane/admin.kubeconfig" --leader-elect=false --bind-address=127.0.0.1 \
+        --cert-dir="$control_plane" >>"$control_plane/kube-scheduler.log" 2>&1 &
+    scheduler_pid=$!
+}
+
+# allocate_pod_ranges: what start_controllers needs to give each node its podCIDRs.
+allocate_pod_ranges=(--allocate-node-cidrs "--cluster-cidr=$pod_ranges" "--service-cluster-ip-range=$service_ranges"
+    --node-cidr-mask-size-ipv4=24 --node-cidr-mask-size-ipv6=64)
 
 # wait_for_apiserver SECONDS: until it says that it is ready; fails when it has ended, or at the deadline.
 wait_for_apiserver()
@@ -114,7 +139,7 @@ kill_apiserver()
 # kubectl with every right.
 admin()
 {
-    "${inside[@]}" kubectl --kubeconfig "$control_plane/admin.kubeconfig" --cache-dir "$control_plane/kubectl" "$@"
+    "${inside[@]}" "$kubernetes/kubectl" --kubeconfig "$control_plane/admin.kubeconfig" --cache-dir "$control_plane/kubectl" "$@"
 }
 
 # token NAMESPACE SERVICEACCOUNT: a token as the kubelet would ask for (TokenRequest), which `kubectl create token` has

@@ -1,4 +1,4 @@
-# What happens in a cluster's life, and what the routes must do then. Sourced by test/cluster/run.
+# What happens in a cluster's life, and what the routes must do then. Sourced by test/cluster/agents.
 
 # node_json NODE NUMBER: as a kubelet registers itself: with its addresses, before anybody gave it a pod range.
 node_json()
@@ -55,7 +55,7 @@ for node in node01 node02 node03; do
     must make_node_host $node
 done
 must start_control_plane
-printf '# %s\n' "$("$kube_apiserver" --version)" "$("$etcd" --version | head -n 1)" "$("$agent" version 2>&1 | head -n 1)"
+printf '# %s\n' "$("$kubernetes/kube-apiserver" --version)" "$(etcd --version | head -n 1)" "$("$agent" version 2>&1 | head -n 1)"
 
 check "kubectl applies manifests/base" apply_manifests
 for node in node01 node02 node03; do
