@@ -290,6 +290,7 @@ Result<Link> ensure_bridge(Socket& host, const PodNetwork& network)
         return unusable_name(*bridge);
 
     ignore_router_advertisements(bridge->name);
+    keep_addresses_on_down(bridge->name);
     std::vector<Request> requests;
     if (!bridge->is_up())
         requests.push_back(netlink::set_link_up(bridge->index));

@@ -68,6 +68,11 @@ void ignore_router_advertisements(std::string_view interface)
     (void)set(conf / interface / "accept_ra", "0"); // see the header for why a failure is none
 }
 
+void keep_addresses_on_down(std::string_view interface)
+{
+    (void)set(conf / interface / "keep_addr_on_down", "1"); // likewise
+}
+
 Result<> enable_ipv6(std::string_view interface)
 {
     return set(conf / interface / "disable_ipv6", "0");

@@ -23,13 +23,37 @@ start_control_plane()
     make_certificates && write_admin_kubeconfig && start_etcd && start_apiserver && wait_for_apiserver 60
 }
 
-stop_control_plane()
+# run_part NAME COMMAND...: in the background, where the control plane lives. Its pid is in $control_plane/NAME.pid.
+run_part()
+{
+    local name=$1
+    shift
+    "${inside[@]}" "$@" >>"$control_plane/$name.log" 2>&1 </dev/null &
+    echo $! >"$control_plane/$name.pid"
+}
+
+# stop_part NAME [SIGNAL]: true when it has ended; it may not have run.
+stop_part()
 {
     local pid
-    for pid in "${scheduler_pid:-}" "${controller_manager_pid:-}" "${apiserver_pid:-}" "${etcd_pid:-}"; do
-        stop_process "$pid"
-    done
-    scheduler_pid='' controller_manager_pid='' apiserver_pid='' etcd_pid=''
+    pid=$(cat "$control_plane/$1.pid" 2>/dev/null) || return 0
+    rm -f "$control_plane/$1.pid"
+    [[ -z ${2-} ]] || kill -"$2" "$pid"
+    stop_process "$pid"
+    ! is_alive "$pid"
+}
+
+stop_controllers()
+{
+    stop_part kube-scheduler
+    stop_part kube-controller-manager
+}
+
+stop_control_plane()
+{
+    stop_controllers
+    stop_part kube-apiserver
+    stop_part etcd
 }
 
 # A certificate authority; the server's certificate for its address; the administrator's; and the key that signs
@@ -75,17 +99,16 @@ KUBECONFIG
 start_etcd()
 {
     # etcd 3.4 refuses to start on arm64 without this; elsewhere it changes nothing.
-    ETCD_UNSUPPORTED_ARCH=arm64 "${inside[@]}" etcd --name test --data-dir "$control_plane/etcd" \
+    run_part etcd env ETCD_UNSUPPORTED_ARCH=arm64 etcd --name test --data-dir "$control_plane/etcd" \
         --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
         --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
-        --initial-cluster test=http://127.0.0.1:2380 >>"$control_plane/etcd.log" 2>&1 &
-    etcd_pid=$!
+        --initial-cluster test=http://127.0.0.1:2380
 }
 
 # Also after a stop: etcd still holds everything.
 start_apiserver()
 {
-    "${inside[@]}" "$kubernetes/kube-apiserver" \
+    run_part kube-apiserver "$kubernetes/kube-apiserver" \
         --bind-address="$control_address" --advertise-address="$control_address" --secure-port=6443 \
         --etcd-servers=http://127.0.0.1:2379 --service-cluster-ip-range=$service_ranges \
         --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction --allow-privileged \
@@ -95,26 +118,21 @@ start_apiserver()
         --client-ca-file="$control_plane/ca.crt" --cert-dir="$control_plane" \
         --service-account-issuer=https://kubernetes.default.svc \
         --service-account-key-file="$control_plane/service-accounts.key" \
-        --service-account-signing-key-file="$control_plane/service-accounts.key" \
-        >>"$control_plane/kube-apiserver.log" 2>&1 &
-    apiserver_pid=$!
+        --service-account-signing-key-file="$control_plane/service-accounts.key"
 }
 
+# start_controllers [OPTION...]: kube-controller-manager with these options more, and kube-scheduler.
 start_controllers()
 {
-    "${inside[@]}" "$kubernetes/kube-controller-manager" --kubeconfig="$control_plane/admin.kubeconfig" \
-        --authentication-kubeconfig="$control_plane/admin.kubeconfig" --leader-elect=false --bind-address=127.0.0.1 \
-        --cert-dir="$control_plane" --use-service-account-credentials --root-ca-file="$control_plane/ca.crt" \
-        --service-account-private-key-file="$control_plane/service-accounts.key" \
-        --node-monitor-grace-period=40s "$@" >>"$control_plane/kube-controller-manager.log" 2>&1 &
-    controller_manager_pid=$!
-    "${inside[@]}" "$kubernetes/kube-scheduler" --kubeconfig="$control_plane/admin.kubeconfig" \
-        --authentication-kubeconfig="$control_plane/admin.kubeconfig" --leader-elect=false --bind-address=127.0.0.1 \
-        --cert-dir="$control_plane" >>"$control_plane/kube-scheduler.log" 2>&1 &
-    scheduler_pid=$!
+    local common=(--kubeconfig="$control_plane/admin.kubeconfig" --leader-elect=false --bind-address=127.0.0.1
+        --authentication-kubeconfig="$control_plane/admin.kubeconfig" --cert-dir="$control_plane")
+    run_part kube-controller-manager "$kubernetes/kube-controller-manager" "${common[@]}" \
+        --use-service-account-credentials --root-ca-file="$control_plane/ca.crt" \
+        --service-account-private-key-file="$control_plane/service-accounts.key" "$@"
+    run_part kube-scheduler "$kubernetes/kube-scheduler" "${common[@]}"
 }
 
-# allocate_pod_ranges: what start_controllers needs to give each node its podCIDRs.
+# What start_controllers needs to give each node its podCIDRs.
 allocate_pod_ranges=(--allocate-node-cidrs "--cluster-cidr=$pod_ranges" "--service-cluster-ip-range=$service_ranges"
     --node-cidr-mask-size-ipv4=24 --node-cidr-mask-size-ipv6=64)
 
@@ -123,18 +141,13 @@ wait_for_apiserver()
 {
     local deadline=$((SECONDS + $1))
     until [[ $(admin get --raw /readyz 2>/dev/null) == ok ]]; do
-        kill -0 "$apiserver_pid" 2>/dev/null && ((SECONDS < deadline)) || return 1
+        is_alive "$(cat "$control_plane/kube-apiserver.pid")" && ((SECONDS < deadline)) || return 1
         sleep 0.2
     done
 }
 
 # As in a crash: no goodbye to its clients.
-kill_apiserver()
-{
-    kill -KILL "$apiserver_pid"
-    wait "$apiserver_pid" 2>/dev/null
-    apiserver_pid=''
-}
+kill_apiserver() { stop_part kube-apiserver KILL; }
 
 # kubectl with every right.
 admin()

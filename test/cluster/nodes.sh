@@ -137,7 +137,7 @@ in_node()
 # start_daemon NODE PROGRAM OPTION...: in the background.
 start_daemon()
 {
-    local name=$1 program=$2
+    local name=$1 program=${2##*/}
     in_node "$@" >>"$nodes/$name/$program.log" 2>&1 </dev/null &
     local enter=$! deadline=$((SECONDS + 5))
     until pgrep --parent $enter >"$nodes/$name/$program.pid"; do
@@ -186,7 +186,7 @@ stop_daemon()
     within 20 has_ended "$pid"
 }
 
-has_ended() { ! kill -0 "$1" 2>/dev/null; }
+has_ended() { ! is_alive "$1"; }
 
 # power_off NODE: everything on it ends at once, as when the power fails. Its network goes too.
 power_off()
@@ -196,6 +196,7 @@ power_off()
         [[ -z $pid ]] || kill -KILL "$pid"
     done
     within 20 is_empty "$1"
+    ip -n "$hosts-lan" link delete "$1" # a namespace's own end only goes some time after it
     ip netns del "$hosts-$1"
     rm -f "$nodes/$1"/*.pid
 } 2>/dev/null

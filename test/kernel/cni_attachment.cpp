@@ -87,6 +87,16 @@ TEST_CASE_METHOD(CniFixture, "pods reach each other, the bridge and themselves o
     run("ping -q -c 1 -W 2 fd00:1::3 >/dev/null");
 }
 
+TEST_CASE_METHOD(CniFixture, "pods reach the bridge again after it was down, over both families", "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    add("one", pod);
+    run("ip link set v-net-0 down");
+    run("ip link set v-net-0 up");
+    run_in(pod, "ping -q -c 1 -W 5 10.244.1.1 >/dev/null");
+    run_in(pod, "ping -q -c 1 -W 5 fd00:1::1 >/dev/null");
+}
+
 TEST_CASE_METHOD(CniFixture, "a pod leaves the node by its default route", "[kernel][cni]")
 {
     const PodNetns pod = make_pod_netns();

@@ -50,6 +50,9 @@ remove_hosts()
     done
 }
 
+# is_alive PID: and not a zombie that whoever started it has yet to reap.
+is_alive() { [[ $(ps -o state= -p "$1") == [!Z] ]]; }
+
 # stop_process PID: asks it to end, and kills it after 10 seconds. Its exit status; 0 for an empty PID.
 stop_process()
 {
@@ -57,7 +60,7 @@ stop_process()
     kill -TERM "$1" 2>/dev/null
     local _
     for _ in {1..100}; do
-        kill -0 "$1" 2>/dev/null || break
+        is_alive "$1" || break
         sleep 0.1
     done
     kill -KILL "$1" 2>/dev/null

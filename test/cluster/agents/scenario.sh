@@ -1,4 +1,4 @@
-# What happens in a cluster's life, and what the routes must do then. Sourced by test/cluster/agents.
+# What happens in a cluster's life, and what the routes must do then. Sourced by test/cluster/agents/run.
 
 # node_json NODE NUMBER: as a kubelet registers itself: with its addresses, before anybody gave it a pod range.
 node_json()

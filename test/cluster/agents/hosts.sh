@@ -1,4 +1,4 @@
-# The cluster's hosts, beyond what test/support/hosts.sh makes of any. Sourced by test/cluster/agents.
+# The cluster's hosts, beyond what test/support/hosts.sh makes of any. Sourced by test/cluster/agents/run.
 #
 # Set before: hosts, and work, the folder for temporary files.
 

@@ -1,0 +1,51 @@
+# From nodes without a pod network to nodes with one: by one kubectl apply.
+
+controller_options=() # nobody gives the nodes podCIDRs yet
+must start_cluster node01 node02 node03
+printf '# %s, %s, %s\n' "$("$kubernetes/kubelet" --version)" "$("$kubernetes/containerd" --version)" "up after $SECONDS s"
+for node in node01 node02 node03; do
+    in_node $node ip -o link >"$work/$node.links"
+done
+
+check "no node is Ready without a pod network" none_is_ready node01 node02 node03
+check "kubectl apply -f manifests/routelet.yaml" admin apply -f "$manifest"
+
+# --- on a cluster whose controller manager does not allocate podCIDRs
+
+has_agent() { [[ $(admin get pod --namespace routelet "$(agent_pod "$1")" -o jsonpath='{.status.phase}' 2>/dev/null) == Running ]]; }
+have_agents()
+{
+    local node
+    for node; do
+        has_agent $node || return 1
+    done
+}
+must within 60 have_agents node01 node02 node03
+check "without podCIDRs the agent waits, and its log says what to do" \
+    within 20 logs node01 own-pod-cidr-missing allocate-node-cidrs
+check "so does routelet status" within 5 shows_status node01 own-pod-cidr-missing
+has_no_conflist() { [[ ! -e $nodes/$1/root/etc/cni/net.d/05-routelet.conflist ]]; }
+check "there is no CNI configuration, and the node is not Ready" eval 'has_no_conflist node01 && none_is_ready node01 node02 node03'
+
+stop_controllers
+start_controllers "${allocate_pod_ranges[@]}"
+check "given podCIDRs, all nodes become Ready by themselves" within 90 are_ready node01 node02 node03
+check "the DaemonSet is rolled out" rolled_out 60
+for node in node01 node02 node03; do
+    check "$node has routes to the others' pods" eval \
+        "within 5 routes_to $node $(printf '%s\n' node01 node02 node03 | grep -v $node | tr '\n' ' ')"
+done
+has_readable_conflist() { jq --exit-status '.name == "routelet" and (.plugins | map(.type)) == ["routelet-cni", "portmap"]
+    and .cniVersions == ["1.0.0", "1.1.0"]' "$nodes/$1/root/etc/cni/net.d/05-routelet.conflist" >"$work/why"; }
+check "the CNI configuration offers 1.1.0 and chains portmap" has_readable_conflist node01
+check "routelet status says ready" within 5 shows_status node01 ready
+
+# --- what the pod may do
+
+# status_of FIELD: of the agent's process (proc(5)).
+status_of() { sed -n "s/^$1:\t//p" "/proc/$(agent_process node01)/status"; }
+check "the agent's only capability is CAP_NET_ADMIN"  equal 0000000000001000 status_of CapBnd
+check "it cannot gain any"                            equal 1 status_of NoNewPrivs
+check "its system calls are filtered (RuntimeDefault)" equal 2 status_of Seccomp
+root_options() { awk '$5 == "/" { print $6 }' "/proc/$(agent_process node01)/mountinfo" | cut -d , -f 1; }
+check "its root file system is read-only"             equal ro root_options

@@ -1,0 +1,54 @@
+# A fourth node comes, with another CNI's bridge in the way at first, and goes.
+
+must make_node node04
+# What the controller manager gives out next: the range of another CNI's bridge there.
+in_node_network() { ip netns exec "$hosts-node04" "$@"; }
+must in_node_network ip link add cni0 type bridge
+must in_node_network ip address add 10.244.3.1/24 dev cni0
+must in_node_network ip link set cni0 up
+must start_node node04
+must within 60 have_registered node04
+has_range() { [[ -n $(pod_range node04 4) ]]; }
+must within 30 has_range
+ranged_at=$(date +%s%N)
+check "a new node is routed everywhere within 2 s of its podCIDR" within 2 routes_to node04 node01 node02 node03
+printf '# after %d ms\n' $((($(date +%s%N) - ranged_at) / 1000000))
+
+must within 90 has_agent node04
+check "another CNI's bridge on its range is a finding in the log" within 20 logs node04 own-range-in-use cni0
+check "and in routelet status" shows_status node04 own-range-in-use
+check "the node is not Ready, and that bridge is as it was" eval \
+    'has_no_conflist node04 && [[ $(ip -n "$hosts-node04" -4 -o address show dev cni0) == *10.244.3.1/24* ]]'
+ip -n "$hosts-node04" link delete cni0
+check "once it is gone, the node becomes Ready" within 60 is_ready node04
+
+# Another CNI's configuration that sorts first.
+other=$nodes/node04/root/etc/cni/net.d/00-other.conflist
+printf '{"cniVersion": "1.0.0", "name": "other", "plugins": [{"type": "loopback"}]}\n' >"$other"
+other_before=$(sha256sum "$other")
+check "a CNI configuration that sorts first is a finding in the log" within 30 logs node04 cni-config-shadowed 00-other.conflist
+check "and in routelet status" shows_status node04 cni-config-shadowed
+check "and is left alone" equal "$other_before" sha256sum "$other"
+rm "$other"
+
+must within 120 rolled_out 60
+must within 60 eval '[[ -n $(tools_on node04) ]]'
+must admin rollout status daemonset/tools --timeout=90s >/dev/null
+fourth=$(tools_on node04)
+fourth_is_seen()
+{
+    sees "$(pod_address $one 4)" "$(pod_address $fourth 4)" 8080 in_pod $one && sees "$(pod_address $fourth 6)" "$(pod_address $one 6)" 8080 in_pod $fourth
+}
+check "its pods reach the others and are reached" fourth_is_seen
+
+fourth_range=$(pod_range node04 4)
+power_off node04
+must admin delete node node04 >/dev/null
+no_routes_to_fourth()
+{
+    local node
+    for node in node01 node02 node03; do
+        [[ $(routes_of $node) != *"$fourth_range"* ]] || return 1
+    done
+}
+check "when it has left, its routes are gone everywhere" within 5 no_routes_to_fourth

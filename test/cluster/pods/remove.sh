@@ -1,0 +1,16 @@
+# Uninstall: kubectl delete, then routelet cleanup on every node.
+
+must admin delete daemonset tools host --wait >/dev/null
+must admin delete pod second --wait >/dev/null
+must admin delete service tools >/dev/null
+check "kubectl delete -f manifests/routelet.yaml" admin delete -f "$manifest" --wait
+check "routes stay, as long as nobody removes them" eval '[[ -n $(routes_of node01) ]]'
+check "routelet cleanup runs on every node" clean_up_nodes
+for node in node01 node02 node03; do
+    check "$node has no route of ours" equal "" in_node $node ip route show proto 82
+    check "$node has no IPv6 route of ours" equal "" in_node $node ip -6 route show proto 82
+    check "$node has no table of ours" eval "! in_node $node nft list table inet routelet >/dev/null 2>&1"
+    links() { in_node $node ip -o link | awk -F ': ' '{ print $2 }' | cut -d @ -f 1 | sort; }
+    check "$node has the links it had before" equal "$(awk -F ': ' '{ print $2 }' "$work/$node.links" | cut -d @ -f 1 | sort)" links
+    check "$node has no file of ours" eval '[[ -z $(ls "$nodes/$node"/root/etc/cni/net.d "$nodes/$node"/root/opt/cni/bin/routelet-cni 2>/dev/null) ]]'
+done
