@@ -54,7 +54,8 @@ public:
     // Plans, compares, applies. False when something failed that is worth trying again in a while.
     bool reconcile(const Cause& cause);
 
-    std::size_t routes_in_place() const noexcept { return mirror_.own_routes().size(); }
+    // Routes to other nodes' pods; guards of the own podCIDRs do not count.
+    std::size_t routes_in_place() const;
 
 private:
     struct Tally {
@@ -67,6 +68,7 @@ private:
     bool hold_mass_withdrawal(std::vector<RouteChange>& changes);
     void forget_settled_failures(const std::vector<RouteChange>& changes);
     Tally apply(const std::vector<RouteChange>& changes, const Cause& cause);
+    void remember_kept_routes();
     void settle(const RouteChange& change, const Cause& cause, double took_ms);
     void fail(const RouteChange& change, const Error& error);
     void report_first(const Tally& tally, const Cause& cause);
