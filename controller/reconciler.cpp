@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace routelet::controller {
 namespace {
@@ -289,6 +290,28 @@ std::size_t Reconciler::routes_in_place() const
         mirror_.own_routes(), [](const auto& entry) { return !is_guard(entry.second); }));
 }
 
+ReadinessFacts Reconciler::readiness_facts() const
+{
+    ReadinessFacts facts{.node_name = options_.plan.node_name,
+                         .nodes_listed = nodes_known_,
+                         .reconciled = first_done_,
+                         .node_exists = nodes_.contains(options_.plan.node_name)};
+    std::ranges::copy_if(plan_.verdicts, std::back_inserter(facts.own_verdicts),
+                         [&](const Verdict& verdict) { return verdict.node == facts.node_name; });
+    facts.routes_planned = plan_.routes.size();
+    facts.routes_in_place =
+        static_cast<std::size_t>(std::ranges::count_if(plan_.routes, [&](const PlannedRoute& planned) {
+            return mirror_.own_routes().contains(planned.destination);
+        }));
+    return facts;
+}
+
+std::string Reconciler::own_uid() const
+{
+    const auto own = nodes_.nodes().find(options_.plan.node_name);
+    return own == nodes_.nodes().end() ? std::string() : own->second.uid;
+}
+
 void Reconciler::report_membership()
 {
     std::set<std::string> names;
@@ -302,13 +325,6 @@ void Reconciler::report_membership()
             if (!names.contains(name))
                 log_.write(LogLine(LogLevel::info, "node-left").with("node", name));
     }
-    const bool missing = !names.contains(options_.plan.node_name);
-    if (missing && !self_missing_)
-        log_.write(LogLine(LogLevel::warn, "self-missing")
-                       .with("node", options_.plan.node_name)
-                       .with("detail", "the API server has no Node of this name")
-                       .with("remedy", "wait for the kubelet to register it, or correct --node-name"));
-    self_missing_ = missing;
     known_names_ = std::move(names);
 }
 

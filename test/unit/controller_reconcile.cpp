@@ -595,11 +595,31 @@ TEST_CASE("somebody else's route to a podCIDR is reported with its owner and lef
     CHECK(f.lines.back().find("event=route-conflict-over dst=10.244.2.0/24") != std::string::npos);
 }
 
-TEST_CASE("a node name that the cluster does not have is told", "[reconcile]")
+TEST_CASE("the facts of readiness are those of this node", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("2")});
-    REQUIRE(f.reconcile("start"));
-    REQUIRE(f.logged("self-missing").size() == 1);
-    CHECK_THAT(f.logged("self-missing")[0], has_text("--node-name"));
+    CHECK_FALSE(f.reconciler.readiness_facts().nodes_listed);
+
+    f.reconciler.replace_nodes({node("2"), node("3")});
+    CHECK(f.reconciler.readiness_facts().nodes_listed);
+    CHECK_FALSE(f.reconciler.readiness_facts().reconciled);
+    f.kernel.refusals["10.244.3.0/24"_net] =
+        make_error(boost::system::errc::network_unreachable, "adding route 10.244.3.0/24");
+    CHECK_FALSE(f.reconcile("start"));
+    ReadinessFacts facts = f.reconciler.readiness_facts();
+    CHECK(facts.reconciled);
+    CHECK_FALSE(facts.node_exists);
+    CHECK(facts.own_verdicts.empty());
+    CHECK(facts.routes_planned == 2);
+    CHECK(facts.routes_in_place == 1); // the other is among failures()
+    CHECK(f.reconciler.failures().contains("10.244.3.0/24"_net));
+    CHECK(f.reconciler.own_uid().empty());
+
+    f.reconciler.upsert_node(node("1"));
+    f.reconcile();
+    facts = f.reconciler.readiness_facts();
+    CHECK(facts.node_exists);
+    REQUIRE(facts.own_verdicts.size() == 1);
+    CHECK(facts.own_verdicts[0].destination == "10.244.1.0/24");
+    CHECK(f.reconciler.own_uid() == "uid-1");
 }
