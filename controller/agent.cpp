@@ -1,6 +1,7 @@
 #include "controller/agent.h"
 
 #include "base/version.h"
+#include "controller/node_life.h"
 #include "controller/reconciler.h"
 #include "k8sclient/node_reflector.h"
 #include "netlink/monitor.h"
@@ -29,14 +30,14 @@ namespace {
 class Agent : public k8s::NodeObserver {
 public:
     Agent(asio::io_context& io, const RunOptions& options, const Log& log, Kernel& kernel,
-          netlink::Monitor monitor)
+          netlink::Monitor monitor, const k8s::ClusterConfig& cluster)
         : io_(io), log_(log), monitor_(std::move(monitor)), reconciler_(kernel, log, options.reconciler),
-          check_interval_(options.check_interval), retry_timer_(io)
+          life_(io, options.life, log, reconciler_, cluster), check_interval_(options.check_interval),
+          retry_timer_(io)
     {
     }
 
-    asio::awaitable<void> watch_kernel();
-    asio::awaitable<void> check_now_and_then();
+    void start();
     std::size_t routes_in_place() const noexcept { return reconciler_.routes_in_place(); }
 
     void replaced(std::vector<k8s::Node> nodes, Clock::time_point received) override
@@ -59,6 +60,8 @@ public:
     void noticed(const k8s::WatchNotice& notice) override;
 
 private:
+    asio::awaitable<void> watch_kernel();
+    asio::awaitable<void> check_now_and_then();
     // Events that were read together are acted on together, from the first one's time.
     void schedule(const Cause& cause);
     void reconcile(const Cause& cause);
@@ -69,6 +72,7 @@ private:
     const Log& log_;
     netlink::Monitor monitor_;
     Reconciler reconciler_;
+    NodeLife life_;
     std::chrono::seconds check_interval_;
 
     bool listed_ = false;
@@ -80,6 +84,20 @@ private:
     std::string trouble_; // the API error last logged, empty while all is well
     Clock::time_point trouble_logged_{};
 };
+
+// A task that ends by anything but cancellation is a bug: better to be restarted than to route half-blind.
+void rethrow(const std::exception_ptr& failure)
+{
+    if (failure)
+        std::rethrow_exception(failure);
+}
+
+void Agent::start()
+{
+    asio::co_spawn(io_, watch_kernel(), rethrow);
+    asio::co_spawn(io_, check_now_and_then(), rethrow);
+    life_.start(rethrow);
+}
 
 void Agent::schedule(const Cause& cause)
 {
@@ -101,7 +119,9 @@ void Agent::reconcile(const Cause& cause)
     retry_timer_.cancel();
     if (!drain_notifications())
         reconciler_.distrust_mirror(); // watch_kernel() meets the same error, and tells it
-    if (reconciler_.reconcile(cause)) {
+    const bool done = reconciler_.reconcile(cause);
+    life_.look();
+    if (done) {
         retry_in_ = least;
         return;
     }
@@ -166,6 +186,7 @@ void Agent::noticed(const k8s::WatchNotice& notice)
     using What = k8s::WatchNotice::What;
     if (notice.what == What::failed)
         return report_trouble(notice);
+    life_.note_api_works();
     if (!trouble_.empty() && (notice.what == What::listed || notice.what == What::watching)) {
         log_.write(LogLine(LogLevel::info, "api-recovered"));
         trouble_.clear();
@@ -196,6 +217,7 @@ void Agent::noticed(const k8s::WatchNotice& notice)
 void Agent::report_trouble(const k8s::WatchNotice& notice)
 {
     const std::string text = notice.error ? notice.error->text() : "unknown";
+    life_.note_api_fails(text);
     const bool repeated = text == trouble_ && Clock::now() - trouble_logged_ < std::chrono::minutes(1);
     log_.write(
         LogLine(repeated ? LogLevel::debug : LogLevel::warn, "api-failed")
@@ -206,13 +228,6 @@ void Agent::report_trouble(const k8s::WatchNotice& notice)
         trouble_ = text;
         trouble_logged_ = Clock::now();
     }
-}
-
-// A task that ends by anything but cancellation is a bug: better to be restarted than to route half-blind.
-void rethrow(const std::exception_ptr& failure)
-{
-    if (failure)
-        std::rethrow_exception(failure);
 }
 
 Result<k8s::ClusterConfig> load_cluster(const RunOptions& options)
@@ -255,10 +270,9 @@ Result<> run_agent(const RunOptions& options, const Log& log)
                       .with("remedy", "give certificate-authority instead of insecure-skip-tls-verify"));
 
     asio::io_context io(1);
-    Agent agent(io, options, log, *kernel, std::move(*monitor));
+    Agent agent(io, options, log, *kernel, std::move(*monitor), *cluster);
     k8s::NodeReflector reflector(io.get_executor(), std::move(*cluster), agent);
-    asio::co_spawn(io, agent.watch_kernel(), rethrow);
-    asio::co_spawn(io, agent.check_now_and_then(), rethrow);
+    agent.start();
     asio::co_spawn(io, reflector.run(), rethrow);
 
     asio::signal_set signals(io, SIGTERM, SIGINT);

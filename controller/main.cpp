@@ -47,6 +47,8 @@ int run(const RunOptions& options)
 int main(int argc, char** argv)
 try {
     const CommandLine command = parse_command_line(argc, argv);
+    if (command.status)
+        return show_status(*command.status, std::cout, std::cerr);
     return command.run ? run(*command.run) : command.exit_status;
 } catch (const std::exception& error) {
     std::cerr << "routelet: " << error.what() << "\n";

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <iostream>
 
 namespace routelet::controller {
@@ -14,15 +15,27 @@ constexpr const char* description = "Routelet keeps this machine's kernel routes
                                     "of a Kubernetes cluster.";
 
 constexpr const char* run_footer =
-    "Each option can also be given as the environment variable named with it.\n"
+    "Each option can also be given as the environment variable named with it; one that is empty counts as "
+    "not set.\n"
     "\n"
     "Signals: SIGTERM and SIGINT end the agent and leave every route in place.\n"
     "Exit status: 0 ended by a signal, 1 could not start, 2 wrong usage.";
+
+constexpr const char* status_footer =
+    "Exit status: 0 the node is ready, 1 it is not or no agent answers, 2 wrong usage.";
 
 std::string check_prefix(const std::string& text)
 {
     const auto prefix = IpPrefix::parse(text);
     return prefix ? std::string{} : prefix.error().text();
+}
+
+std::string check_health_address(const std::string& text)
+{
+    if (text.empty())
+        return {};
+    const auto address = HttpAddress::parse(text);
+    return address ? std::string{} : address.error().text();
 }
 
 std::vector<IpPrefix> parse_prefixes(const std::vector<std::string>& texts)
@@ -61,7 +74,48 @@ struct RawOptions {
     std::string log_format = "text";
     std::string log_level = "info";
     bool verbose = false;
+    std::string cni_conf_dir;
+    std::string state_dir = "/run/routelet";
+    std::string health_address = "127.0.0.1:9482";
+    std::string status_output = "text";
 };
+
+void add_health_option(CLI::App& command, RawOptions& raw, const std::string& text)
+{
+    command.add_option("--health-bind-address", raw.health_address, text)
+        ->envname("ROUTELET_HEALTH_BIND_ADDRESS")
+        ->check(CLI::Validator(check_health_address, "ADDRESS:PORT"))
+        ->capture_default_str();
+}
+
+void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
+{
+    run.add_option(
+           "--cni-conf-dir", raw.cni_conf_dir,
+           "Folder where the container runtime looks for its CNI configuration; 05-routelet.conflist is "
+           "written there once the node is ready. Empty: none is written")
+        ->envname("ROUTELET_CNI_CONF_DIR");
+    run.add_option("--state-dir", raw.state_dir, "Folder of what routelet install wrote down")
+        ->envname("ROUTELET_STATE_DIR")
+        ->capture_default_str();
+    add_health_option(
+        run, raw,
+        "Where /livez, /readyz and /status are served; empty for nowhere. With any other than a "
+        "loopback address, whoever reaches it can read the list of nodes");
+    run.add_flag(
+           "--network-unavailable-condition", options.life.network_unavailable_condition,
+           "Keep the condition NetworkUnavailable of this Node; needs the permission to patch nodes/status")
+        ->envname("ROUTELET_NETWORK_UNAVAILABLE_CONDITION");
+}
+
+void add_status_options(CLI::App& status, RawOptions& raw)
+{
+    add_health_option(status, raw, "Where this node's agent serves its status");
+    status.add_option("-o,--output", raw.status_output, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    status.footer(status_footer);
+}
 
 void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
 {
@@ -121,7 +175,19 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
         ->check(CLI::IsMember(names_of(log_levels)))
         ->capture_default_str();
     run.add_flag("-v", raw.verbose, "Same as --log-level debug");
+    add_node_options(run, options, raw);
     run.footer(run_footer);
+}
+
+CommandLine status_command(const RawOptions& raw)
+{
+    if (raw.health_address.empty()) {
+        std::cerr << "routelet: --health-bind-address is empty, so there is nobody to ask\n";
+        return {.run = {}, .status = {}, .exit_status = exit_usage};
+    }
+    StatusOptions options{.health = HttpAddress::parse(raw.health_address).value(),
+                          .json = raw.status_output == "json"};
+    return {.run = {}, .status = std::move(options), .exit_status = exit_ok};
 }
 
 } // namespace
@@ -135,20 +201,24 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     RunOptions options;
     RawOptions raw;
     CLI::App* run = app.add_subcommand("run", "Run the agent until a signal ends it");
+    CLI::App* status = app.add_subcommand("status", "Show what this node's agent does and finds");
     CLI::App* print_version = app.add_subcommand("version", "Print the version");
     add_run_options(*run, options, raw);
+    add_status_options(*status, raw);
 
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         const bool is_answer = error.get_exit_code() == 0; // --help, --version
         app.exit(error);
-        return {.run = {}, .exit_status = is_answer ? exit_ok : exit_usage};
+        return {.run = {}, .status = {}, .exit_status = is_answer ? exit_ok : exit_usage};
     }
     if (print_version->parsed()) {
         std::cout << "routelet " << version() << " (" << commit() << ")\n";
         return {};
     }
+    if (status->parsed())
+        return status_command(raw);
     options.kubeconfig = raw.kubeconfig;
     options.reconciler.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
     options.reconciler.plan.cluster_cidrs = parse_prefixes(raw.cluster_cidrs);
@@ -157,7 +227,14 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.reconciler.withdrawal_grace = std::chrono::seconds(raw.grace_seconds);
     options.log_format = log_formats.at(raw.log_format);
     options.log_level = raw.verbose ? LogLevel::debug : log_levels.at(raw.log_level);
-    return {.run = std::move(options), .exit_status = exit_ok};
+    options.life.node_name = options.reconciler.plan.node_name;
+    options.life.bridge = options.reconciler.pod_bridge;
+    options.life.cni_conf_dir = raw.cni_conf_dir;
+    options.life.state_dir = raw.state_dir;
+    options.life.look_interval = std::min(options.life.look_interval, options.check_interval);
+    if (!raw.health_address.empty())
+        options.life.health = HttpAddress::parse(raw.health_address).value(); // check_health_address() saw it
+    return {.run = std::move(options), .status = {}, .exit_status = exit_ok};
 }
 
 } // namespace routelet::controller

@@ -1,6 +1,8 @@
 #pragma once
 #include "controller/log.h"
+#include "controller/node_life.h"
 #include "controller/reconciler.h"
+#include "controller/status_command.h"
 
 #include <chrono>
 #include <filesystem>
@@ -15,18 +17,20 @@ struct RunOptions {
     std::string context;
     std::string apiserver; // "host:port" instead of the configured one
     Reconciler::Options reconciler;
+    NodeLife::Options life;
     LogFormat log_format = LogFormat::text;
     LogLevel log_level = LogLevel::info;
     std::chrono::seconds check_interval{300};
 };
 
-// Either what to run, or the exit status of what is done already: --help, version, a usage error.
+// Either what to do, or the exit status of what is done already: --help, version, a usage error.
 struct CommandLine {
     std::optional<RunOptions> run;
+    std::optional<StatusOptions> status;
     int exit_status = 0;
 };
 
-// 0 done, 1 could not start or had to stop, 2 wrong usage.
+// 0 done, 1 could not start or had to stop, or is not ready (status), 2 wrong usage.
 enum ExitStatus : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
 
 CommandLine parse_command_line(int argc, const char* const* argv);

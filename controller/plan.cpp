@@ -122,10 +122,10 @@ public:
     Plan plan(const std::map<std::string, NodeClaim>& nodes)
     {
         const auto by_age = oldest_first(nodes);
-        if (const auto self = nodes.find(options_.node_name); self != nodes.end())
-            claim_own(self->second);
         for (const NodeClaim* node : by_age)
             claim_addresses(*node);
+        if (const auto self = nodes.find(options_.node_name); self != nodes.end())
+            claim_own(self->second);
         for (const NodeClaim* node : by_age)
             judge(*node);
         std::ranges::sort(plan_.routes, {}, &PlannedRoute::destination);
@@ -151,7 +151,7 @@ private:
     void claim_own(const NodeClaim& self)
     {
         for (const auto& cidr : self.pod_cidrs)
-            if (cidr.value && !claims_.find_overlap(*cidr.value))
+            if (cidr.value && !check_own(self, *cidr.value) && !claims_.find_overlap(*cidr.value))
                 claims_.insert(*cidr.value, self.name);
     }
 
@@ -182,6 +182,10 @@ private:
     {
         if (!cidr.value)
             return refuse(node, cidr.text, Reason::bad_pod_cidr, cidr.error);
+        if (const auto refusal = check_own(node, *cidr.value))
+            return refuse(node, cidr.text, refusal->first, refusal->second);
+        if (std::ranges::find(plan_.own_pod_cidrs, *cidr.value) == plan_.own_pod_cidrs.end())
+            plan_.own_pod_cidrs.push_back(*cidr.value);
         conclude(node, cidr.text, NodeState::self, Reason::none, "");
     }
 
@@ -216,6 +220,32 @@ private:
 
     Refusal check_destination(const NodeClaim& node, const IpPrefix& cidr) const
     {
+        if (auto range = check_range(cidr))
+            return range;
+        if (const auto* claim = claims_.find_overlap(cidr))
+            return overlap(claim->first, claim->second);
+        if (auto local = check_networks(cidr))
+            return local;
+        if (auto local = check_local(cidr))
+            return local;
+        return check_addresses(node, cidr);
+    }
+
+    // The own range is guarded by a route as well, and the addresses in it are given to pods.
+    Refusal check_own(const NodeClaim& self, const IpPrefix& cidr) const
+    {
+        if (auto range = check_range(cidr))
+            return range;
+        if (auto local = check_networks(cidr, Whose::own))
+            return local;
+        if (auto local = check_gateways(cidr))
+            return local;
+        return check_addresses(self, cidr);
+    }
+
+    // What a podCIDR has to be, whoever has it.
+    Refusal check_range(const IpPrefix& cidr) const
+    {
         if (const IpPrefix* reserved = overlapping(reserved_networks(), cidr))
             return refusal(Reason::pod_cidr_not_unicast,
                            "it overlaps the reserved network " + reserved->to_string());
@@ -227,11 +257,7 @@ private:
         if (const IpPrefix* service = overlapping(options_.service_cidrs, cidr))
             return refusal(Reason::overlaps_service_cidr,
                            "it overlaps the service range " + service->to_string());
-        if (const auto* claim = claims_.find_overlap(cidr))
-            return overlap(claim->first, claim->second);
-        if (auto local = check_local(cidr))
-            return local;
-        return check_addresses(node, cidr);
+        return {};
     }
 
     Refusal overlap(const IpPrefix& theirs, const std::string& owner) const
@@ -241,19 +267,33 @@ private:
         return refusal(Reason::overlaps_node, "the older node " + owner + " has " + theirs.to_string());
     }
 
+    enum class Whose { other, own };
+
     // Only an operator who named the range with --cluster-cidr may have pods inside a larger local network.
-    Refusal check_local(const IpPrefix& cidr) const
+    // The own range is the one that the pod bridge has.
+    Refusal check_networks(const IpPrefix& cidr, Whose whose = Whose::other) const
     {
         const bool is_declared = !options_.cluster_cidrs.empty();
         for (const OnLinkNetwork& local : local_.networks)
-            if (local.network.overlaps(cidr) && !(is_declared && local.network.length() < cidr.length()))
+            if (local.network.overlaps(cidr) && !(is_declared && local.network.length() < cidr.length()) &&
+                !(whose == Whose::own && local.is_pod_bridge))
                 return refusal(Reason::overlaps_local_network, "it overlaps " + local.network.to_string() +
                                                                    ", a network of this machine on " +
                                                                    local.link_name);
+        return {};
+    }
+
+    Refusal check_local(const IpPrefix& cidr) const
+    {
         for (const IpAddress& address : local_.addresses)
             if (cidr.contains(address))
                 return refusal(Reason::overlaps_local_network,
                                "it holds " + address.to_string() + ", an address of this machine");
+        return check_gateways(cidr);
+    }
+
+    Refusal check_gateways(const IpPrefix& cidr) const
+    {
         for (const IpAddress& gateway : local_.gateways)
             if (cidr.contains(gateway))
                 return refusal(Reason::overlaps_local_network,

@@ -103,17 +103,19 @@ struct Verdict {
     friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
-// Invariant: no two destinations overlap.
+// Invariant: no two destinations overlap, and no destination overlaps an own podCIDR.
 struct Plan {
-    std::vector<PlannedRoute> routes; // by destination
-    std::vector<Verdict> verdicts;    // one for each podCIDR of each node, in the order of age
+    std::vector<PlannedRoute> routes;    // by destination
+    std::vector<IpPrefix> own_pod_cidrs; // this node's own that nothing speaks against, in the Node's order
+    std::vector<Verdict> verdicts;       // one for each podCIDR of each node, in the order of age
 };
 
 // Which routes this machine should have. Pure; the order of inputs does not matter.
 //
 // Each podCIDR is judged alone: one bad node never changes the verdict of the others, except where two claim
 // the same. Then the older node wins (creationTimestamp, then name), because a newcomer that claims what
-// somebody has is the more likely liar; and on its own machine a node's own podCIDR always wins.
+// somebody has is the more likely liar; and on its own machine a node's own podCIDR always wins, unless
+// something else speaks against it.
 Plan plan_routes(const std::map<std::string, NodeClaim>& nodes, const LocalFacts& local,
                  const PlanOptions& options);
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace routelet::controller {
 namespace {
@@ -80,7 +81,7 @@ bool Reconciler::reconcile(const Cause& cause)
     if (!refresh_mirror())
         return false;
     refresh_plan();
-    auto changes = difference(plan_, mirror_.own_routes(), options_.identity);
+    auto changes = difference(plan_, mirror_.own_routes(), options_.identity, options_.plan.node_name);
     const bool held = hold_mass_withdrawal(changes);
     forget_settled_failures(changes);
     const Tally tally = apply(changes, cause);
@@ -112,16 +113,18 @@ bool Reconciler::refresh_mirror()
 }
 
 // Takes the removals out of `changes` while they wait. What the kernel flushed itself, with a link for
-// instance, is gone from the mirror already and does not count.
+// instance, is gone from the mirror already and does not count; nor do guards, but they wait as well.
 bool Reconciler::hold_mass_withdrawal(std::vector<RouteChange>& changes)
 {
     constexpr std::size_t a_few = 3;
     const auto is_removal = [](const RouteChange& change) {
         return change.kind == RouteChange::Kind::remove;
     };
-    const auto removals = static_cast<std::size_t>(std::ranges::count_if(changes, is_removal));
+    const auto removals = static_cast<std::size_t>(std::ranges::count_if(
+        changes, [&](const RouteChange& change) { return is_removal(change) && !is_guard(change.route); }));
+    const std::size_t present = routes_in_place();
     // Additions go on while removals wait: routes that are new do not make the withdrawal a smaller one.
-    const bool is_mass = removals > a_few && (held_until_ || removals * 2 > mirror_.own_routes().size());
+    const bool is_mass = removals > a_few && (held_until_ || removals * 2 > present);
     const auto now = Cause::Clock::now();
     if (!is_mass) {
         if (held_until_ && now < *held_until_)
@@ -134,7 +137,7 @@ bool Reconciler::hold_mass_withdrawal(std::vector<RouteChange>& changes)
         if (options_.withdrawal_grace.count() > 0)
             log_.write(LogLine(LogLevel::warn, "withdrawal-held")
                            .with("routes", removals)
-                           .with("of", mirror_.own_routes().size())
+                           .with("of", present)
                            .with("grace_s", options_.withdrawal_grace.count())
                            .with("detail", "more than half of the routes would go at once")
                            .with("remedy", "check that the API server has all Nodes: kubectl get nodes"));
@@ -181,6 +184,8 @@ Reconciler::Tally Reconciler::apply(const std::vector<RouteChange>& changes, con
         }
         mirror_.applied(changes[i]);
         settle(changes[i], cause, took_ms);
+        if (is_guard(changes[i].route))
+            continue;
         tally.added += changes[i].kind == RouteChange::Kind::create ? 1 : 0;
         tally.replaced += changes[i].kind == RouteChange::Kind::replace ? 1 : 0;
         tally.removed += changes[i].kind == RouteChange::Kind::remove ? 1 : 0;
@@ -211,7 +216,10 @@ void Reconciler::settle(const RouteChange& change, const Cause& cause, double to
     line.add("dst", destination);
     if (change.route.gateway)
         line.add("via", *change.route.gateway);
-    line.add("dev", mirror_.link_name(change.route.oif));
+    if (is_guard(change.route))
+        line.add("type", "unreachable");
+    else
+        line.add("dev", mirror_.link_name(change.route.oif));
     if (change.previous && change.previous->gateway)
         line.add("old_via", *change.previous->gateway);
     const bool stale = change.kind == RouteChange::Kind::remove && node.empty();
@@ -240,6 +248,8 @@ void Reconciler::fail(const RouteChange& change, const Error& error)
     line.add("dst", change.route.destination);
     if (change.route.gateway)
         line.add("via", *change.route.gateway);
+    if (is_guard(change.route))
+        line.add("type", "unreachable");
     line.add("error", text);
     log_.write(line);
     last = std::move(text);
@@ -248,10 +258,8 @@ void Reconciler::fail(const RouteChange& change, const Error& error)
 void Reconciler::report_first(const Tally& tally, const Cause& cause)
 {
     first_done_ = true;
-    for (const PlannedRoute& planned : plan_.routes) // those that an earlier life left are ours as well
-        if (mirror_.own_routes().contains(planned.destination))
-            installed_.try_emplace(planned.destination, planned.node);
-    const std::size_t in_place = mirror_.own_routes().size();
+    remember_kept_routes();
+    const std::size_t in_place = routes_in_place();
     log_.write(LogLine(LogLevel::info, "routes-ready")
                    .with("nodes", nodes_.nodes().size())
                    .with("routes", in_place)
@@ -261,6 +269,47 @@ void Reconciler::report_first(const Tally& tally, const Cause& cause)
                    .with("removed", tally.removed)
                    .with("failed", tally.failed)
                    .with("took_ms", milliseconds_since(cause.since)));
+}
+
+// Those that an earlier life left are ours as well.
+void Reconciler::remember_kept_routes()
+{
+    const auto remember = [&](const IpPrefix& destination, const std::string& node) {
+        if (mirror_.own_routes().contains(destination))
+            installed_.try_emplace(destination, node);
+    };
+    for (const PlannedRoute& planned : plan_.routes)
+        remember(planned.destination, planned.node);
+    for (const IpPrefix& pod_cidr : plan_.own_pod_cidrs)
+        remember(pod_cidr, options_.plan.node_name);
+}
+
+std::size_t Reconciler::routes_in_place() const
+{
+    return static_cast<std::size_t>(std::ranges::count_if(
+        mirror_.own_routes(), [](const auto& entry) { return !is_guard(entry.second); }));
+}
+
+ReadinessFacts Reconciler::readiness_facts() const
+{
+    ReadinessFacts facts{.node_name = options_.plan.node_name,
+                         .nodes_listed = nodes_known_,
+                         .reconciled = first_done_,
+                         .node_exists = nodes_.contains(options_.plan.node_name)};
+    std::ranges::copy_if(plan_.verdicts, std::back_inserter(facts.own_verdicts),
+                         [&](const Verdict& verdict) { return verdict.node == facts.node_name; });
+    facts.routes_planned = plan_.routes.size();
+    facts.routes_in_place =
+        static_cast<std::size_t>(std::ranges::count_if(plan_.routes, [&](const PlannedRoute& planned) {
+            return mirror_.own_routes().contains(planned.destination);
+        }));
+    return facts;
+}
+
+std::string Reconciler::own_uid() const
+{
+    const auto own = nodes_.nodes().find(options_.plan.node_name);
+    return own == nodes_.nodes().end() ? std::string() : own->second.uid;
 }
 
 void Reconciler::report_membership()
@@ -276,13 +325,6 @@ void Reconciler::report_membership()
             if (!names.contains(name))
                 log_.write(LogLine(LogLevel::info, "node-left").with("node", name));
     }
-    const bool missing = !names.contains(options_.plan.node_name);
-    if (missing && !self_missing_)
-        log_.write(LogLine(LogLevel::warn, "self-missing")
-                       .with("node", options_.plan.node_name)
-                       .with("detail", "the API server has no Node of this name")
-                       .with("remedy", "wait for the kubelet to register it, or correct --node-name"));
-    self_missing_ = missing;
     known_names_ = std::move(names);
 }
 

@@ -4,6 +4,7 @@
 #include "controller/log.h"
 #include "controller/node_table.h"
 #include "controller/plan.h"
+#include "controller/readiness.h"
 
 #include <chrono>
 #include <map>
@@ -54,7 +55,17 @@ public:
     // Plans, compares, applies. False when something failed that is worth trying again in a while.
     bool reconcile(const Cause& cause);
 
-    std::size_t routes_in_place() const noexcept { return mirror_.own_routes().size(); }
+    // Routes to other nodes' pods; guards of the own podCIDRs do not count.
+    std::size_t routes_in_place() const;
+
+    // What is known, for readiness and status; valid until the next call that is not const.
+    ReadinessFacts readiness_facts() const;
+    const Plan& plan() const noexcept { return plan_; }
+    const LocalFacts& local() const noexcept { return local_; }
+    // Of routes that the kernel refused, its words.
+    const std::map<IpPrefix, std::string>& failures() const noexcept { return failures_; }
+    // metadata.uid of this machine's own Node; empty when there is none.
+    std::string own_uid() const;
 
 private:
     struct Tally {
@@ -67,6 +78,7 @@ private:
     bool hold_mass_withdrawal(std::vector<RouteChange>& changes);
     void forget_settled_failures(const std::vector<RouteChange>& changes);
     Tally apply(const std::vector<RouteChange>& changes, const Cause& cause);
+    void remember_kept_routes();
     void settle(const RouteChange& change, const Cause& cause, double took_ms);
     void fail(const RouteChange& change, const Error& error);
     void report_first(const Tally& tally, const Cause& cause);
@@ -99,7 +111,6 @@ private:
     std::set<netlink::IfIndex> forwarding_;        // links that it was enabled on since the last dump
     std::map<netlink::IfIndex, std::string> forwarding_told_; // what was last logged of each: "" or an error
     std::optional<Cause::Clock::time_point> held_until_;      // a mass withdrawal waits until then
-    bool self_missing_ = false;
 };
 
 } // namespace routelet::controller

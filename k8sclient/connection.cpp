@@ -13,10 +13,10 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
-#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
 #include <netinet/tcp.h>
@@ -168,19 +168,25 @@ struct Connection::Impl {
     std::string agent = user_agent();
 
     beast::tcp_stream& transport() { return stream.next_layer(); }
-    std::string url() const { return "GET " + config.url(); }
-    http::request<http::empty_body> request_for(const Get& get) const;
+    std::string url; // method and all, of the last request, for messages
+    http::request<http::string_body> request_for(const Request& asked) const;
     asio::awaitable<Code> read_head();
 };
 
-http::request<http::empty_body> Connection::Impl::request_for(const Get& get) const
+http::request<http::string_body> Connection::Impl::request_for(const Request& asked) const
 {
-    http::request<http::empty_body> request(http::verb::get, config.path_prefix + get.target, 11);
+    const auto method = asked.method == Method::patch ? http::verb::patch : http::verb::get;
+    http::request<http::string_body> request(method, config.path_prefix + asked.target, 11);
     request.set(http::field::host, join_host_port(config.host, config.port));
     request.set(http::field::user_agent, agent);
     request.set(http::field::accept, "application/json");
-    if (!get.token.empty())
-        request.set(http::field::authorization, "Bearer " + get.token.reveal());
+    if (!asked.token.empty())
+        request.set(http::field::authorization, "Bearer " + asked.token.reveal());
+    if (!asked.content_type.empty()) {
+        request.set(http::field::content_type, asked.content_type);
+        request.body() = asked.body;
+        request.prepare_payload();
+    }
     return request;
 }
 
@@ -228,19 +234,20 @@ asio::awaitable<Result<Connection>> Connection::open(asio::any_io_executor execu
     co_return Connection(std::move(impl));
 }
 
-asio::awaitable<Result<ResponseHead>> Connection::get(Get get)
+asio::awaitable<Result<ResponseHead>> Connection::send(Request asked)
 {
-    http::request<http::empty_body> request = impl_->request_for(get);
+    http::request<http::string_body> request = impl_->request_for(asked);
+    impl_->url = std::string(request.method_string()) + " " + impl_->config.url() + asked.target;
     impl_->transport().expires_after(write_patience);
     const auto [write_code, bytes] = co_await http::async_write(impl_->stream, request, await_result);
     throw_if_cancelled(write_code);
     if (write_code)
-        co_return Error{write_code, impl_->url() + get.target + ": sending the request"};
+        co_return Error{write_code, impl_->url + ": sending the request"};
 
-    impl_->transport().expires_after(get.patience);
+    impl_->transport().expires_after(asked.patience);
     const Code code = co_await impl_->read_head();
     if (code)
-        co_return Error{code, impl_->url() + get.target + ": waiting for the response"};
+        co_return Error{code, impl_->url + ": waiting for the response"};
 
     const auto& response = impl_->parser->get();
     ResponseHead head;
@@ -263,7 +270,7 @@ asio::awaitable<Result<std::string_view>> Connection::read_some(Clock::time_poin
             co_await http::async_read_some(impl_->stream, impl_->buffer, *impl_->parser, await_result);
         throw_if_cancelled(code);
         if (code && code != http::error::need_buffer)
-            co_return Error{code, impl_->url() + ": the response was cut short"};
+            co_return Error{code, impl_->url + ": the response was cut short"};
         const std::size_t size = impl_->body.size() - impl_->parser->get().body().size;
         if (size > 0)
             co_return std::string_view(impl_->body.data(), size);

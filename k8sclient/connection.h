@@ -21,7 +21,7 @@ struct ResponseHead {
     std::optional<std::chrono::seconds> retry_after;
 };
 
-// One TLS connection to the API server that speaks HTTP/1.1, for one GET after the other. Private to
+// One TLS connection to the API server that speaks HTTP/1.1, for one request after the other. Private to
 // k8sclient. Every wait has a deadline and ends at once by cancellation of the coroutine, with
 // operation_aborted thrown. Not thread-safe: stay on its executor. After a failure it can only be destroyed.
 class Connection {
@@ -36,12 +36,16 @@ public:
     ~Connection();
 
     // Sends a request and reads the head of its response, waiting for that as long as `patience`.
-    struct Get {
-        std::string target; // path and query
-        Secret token;       // none when empty
+    enum class Method { get, patch };
+    struct Request {
+        Method method = Method::get;
+        std::string target;       // path and query
+        std::string content_type; // of the body; none without one
+        std::string body;
+        Secret token; // none when empty
         std::chrono::seconds patience{60};
     };
-    boost::asio::awaitable<Result<ResponseHead>> get(Get request);
+    boost::asio::awaitable<Result<ResponseHead>> send(Request request);
 
     // The next bytes of the body, valid until the next call; empty at its proper end. Fails when the body is
     // cut, and with a timeout at `deadline`.

@@ -12,6 +12,7 @@ constexpr auto list_head_patience = 60s;  // the API server's own limit for a re
 constexpr auto watch_head_patience = 30s; // the API server sends it at once
 constexpr auto body_patience = 60s;       // for the next bytes of a list
 constexpr auto list_patience = 5min;      // for all of a list
+constexpr auto patch_patience = 15s;      // for the head and for all of the body
 constexpr auto refusal_patience = 10s;
 constexpr std::size_t refusal_limit = 64U << 10U; // bytes
 
@@ -32,7 +33,7 @@ NodeApi::NodeApi(asio::any_io_executor executor, ClusterConfig config)
 asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target)
 {
     const Clock::time_point last = Clock::now() + list_patience;
-    Answer<void> accepted = co_await request(target, list_head_patience);
+    Answer<void> accepted = co_await get(target, list_head_patience);
     if (!accepted)
         co_return accepted.error();
 
@@ -58,7 +59,7 @@ asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target)
 
 asio::awaitable<Answer<void>> NodeApi::watch(std::string target)
 {
-    return request(std::move(target), watch_head_patience);
+    return get(std::move(target), watch_head_patience);
 }
 
 asio::awaitable<Answer<std::string_view>> NodeApi::read_some(Clock::time_point deadline)
@@ -73,16 +74,43 @@ asio::awaitable<Answer<std::string_view>> NodeApi::read_some(Clock::time_point d
     co_return *piece;
 }
 
+asio::awaitable<Answer<void>> NodeApi::patch_status(std::string node, std::string body)
+{
+    Connection::Request asked;
+    asked.method = Connection::Method::patch;
+    asked.target = "/api/v1/nodes/" + node + "/status";
+    asked.content_type = "application/strategic-merge-patch+json";
+    asked.body = std::move(body);
+    asked.patience = patch_patience;
+    Answer<void> accepted = co_await request(std::move(asked));
+    if (!accepted)
+        co_return accepted.error();
+    const Clock::time_point deadline = Clock::now() + patch_patience;
+    for (;;) {
+        Answer<std::string_view> piece = co_await read_some(deadline);
+        if (!piece || piece->empty())
+            co_return Answer<void>(); // it is done, whatever becomes of the answer's rest
+    }
+}
+
+asio::awaitable<Answer<void>> NodeApi::get(std::string target, std::chrono::seconds patience)
+{
+    Connection::Request asked;
+    asked.target = std::move(target);
+    asked.patience = patience;
+    return request(std::move(asked));
+}
+
 // 401 is answered by one more try with everything read anew: the token may just have been rotated.
-asio::awaitable<Answer<void>> NodeApi::request(std::string target, std::chrono::seconds patience)
+asio::awaitable<Answer<void>> NodeApi::request(Connection::Request asked)
 {
     for (bool is_retry = false;; is_retry = true) {
-        Answer<ResponseHead> head = co_await send(target, patience);
+        Answer<ResponseHead> head = co_await send(asked);
         if (!head)
             co_return head.error();
         if (head->status == 200 && is_json(head->content_type))
             co_return Answer<void>();
-        Failure failure = co_await read_refusal(target, *head);
+        Failure failure = co_await read_refusal(asked.method, asked.target, *head);
         if (head->status != 401 || is_retry)
             co_return failure;
         close();
@@ -90,7 +118,7 @@ asio::awaitable<Answer<void>> NodeApi::request(std::string target, std::chrono::
 }
 
 // A connection that was kept may have been closed by the server meanwhile: then once more on a new one.
-asio::awaitable<Answer<ResponseHead>> NodeApi::send(std::string target, std::chrono::seconds patience)
+asio::awaitable<Answer<ResponseHead>> NodeApi::send(Connection::Request asked)
 {
     for (;;) {
         const bool is_kept = connection_.has_value();
@@ -101,8 +129,8 @@ asio::awaitable<Answer<ResponseHead>> NodeApi::send(std::string target, std::chr
             connection_ = std::move(*opened);
         }
         refresh_token();
-        Connection::Get get{target, config_.token, patience};
-        Result<ResponseHead> head = co_await connection_->get(std::move(get));
+        asked.token = config_.token;
+        Result<ResponseHead> head = co_await connection_->send(asked);
         if (head)
             co_return *head;
         close();
@@ -111,7 +139,8 @@ asio::awaitable<Answer<ResponseHead>> NodeApi::send(std::string target, std::chr
     }
 }
 
-asio::awaitable<Failure> NodeApi::read_refusal(std::string target, ResponseHead head)
+asio::awaitable<Failure> NodeApi::read_refusal(Connection::Method method, std::string target,
+                                               ResponseHead head)
 {
     std::string body;
     const Clock::time_point deadline = Clock::now() + refusal_patience;
@@ -123,8 +152,8 @@ asio::awaitable<Failure> NodeApi::read_refusal(std::string target, ResponseHead 
     }
     if (connection_ && !connection_->is_reusable())
         close();
-    Failure failure = describe_refusal(
-        {config_.url() + target, config_.origin, head.status, head.reason, head.content_type, body});
+    Failure failure = describe_refusal({config_.url() + target, config_.origin, head.status, head.reason,
+                                        head.content_type, body, method == Connection::Method::patch});
     failure.retry_after = head.retry_after;
     co_return failure;
 }

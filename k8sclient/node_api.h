@@ -17,8 +17,8 @@ namespace routelet::k8s {
 template <class T>
 using Answer = boost::system::result<T, Failure>;
 
-// Requests for Nodes over one connection at a time, which is kept for the next request as long as the server
-// keeps it. The token is read before every request, CA and client certificate before every connection.
+// Requests about Nodes over one connection at a time, which is kept for the next request as long as the
+// server keeps it. The token is read before every request, CA and client certificate before every connection.
 // Private to k8sclient; stay on its executor.
 class NodeApi {
 public:
@@ -33,6 +33,9 @@ public:
     };
     boost::asio::awaitable<Answer<Page>> list(std::string target);
 
+    // A strategic merge patch of the status subresource; the answer's body is read and dropped.
+    boost::asio::awaitable<Answer<void>> patch_status(std::string node, std::string body);
+
     // Starts a watch; then read_some() gives what the server sends.
     boost::asio::awaitable<Answer<void>> watch(std::string target);
     // Empty at the proper end. A stream that is not read to its end must be closed.
@@ -40,9 +43,11 @@ public:
     void close() noexcept { connection_.reset(); }
 
 private:
-    boost::asio::awaitable<Answer<void>> request(std::string target, std::chrono::seconds patience);
-    boost::asio::awaitable<Answer<ResponseHead>> send(std::string target, std::chrono::seconds patience);
-    boost::asio::awaitable<Failure> read_refusal(std::string target, ResponseHead head);
+    boost::asio::awaitable<Answer<void>> get(std::string target, std::chrono::seconds patience);
+    boost::asio::awaitable<Answer<void>> request(Connection::Request asked);
+    boost::asio::awaitable<Answer<ResponseHead>> send(Connection::Request asked);
+    boost::asio::awaitable<Failure> read_refusal(Connection::Method method, std::string target,
+                                                 ResponseHead head);
     void refresh_token();
 
     boost::asio::any_io_executor executor_;

@@ -45,9 +45,11 @@ std::string remedy(const Refusal& refusal)
 {
     if (refusal.code == 401)
         return "; the token or client certificate of " + refusal.origin + " is not accepted, has it expired?";
+    if (refusal.code == 403 && refusal.is_status_patch)
+        return "; the RBAC rule it needs: apiGroups [\"\"], resources [nodes/status], verbs [patch]";
     if (refusal.code == 403)
         return "; the RBAC rule it needs: apiGroups [\"\"], resources [nodes], verbs [get, list, watch]";
-    if (refusal.code == 404)
+    if (refusal.code == 404 && !refusal.is_status_patch)
         return "; is this the address of a Kubernetes API server?";
     if (refusal.code == 200)
         return "; this is " + refusal.content_type +
@@ -167,8 +169,9 @@ Failure describe_refusal(const Refusal& refusal)
     failure.status = decode_status(refusal.body);
     failure.status.code = refusal.code;
     const std::string words = failure.status.message.empty() ? excerpt(refusal.body) : failure.status.message;
-    failure.error.context = "GET " + refusal.url + ": " + std::to_string(refusal.code) + " " +
-                            refusal.reason + (words.empty() ? "" : ": " + words) + remedy(refusal);
+    failure.error.context = (refusal.is_status_patch ? "PATCH " : "GET ") + refusal.url + ": " +
+                            std::to_string(refusal.code) + " " + refusal.reason +
+                            (words.empty() ? "" : ": " + words) + remedy(refusal);
     return failure;
 }
 

@@ -96,6 +96,7 @@ struct Refusal {
     std::string reason; // of the status line
     std::string content_type;
     std::string_view body;
+    bool is_status_patch = false; // of a Node; otherwise a GET of Nodes
 };
 Failure describe_refusal(const Refusal& refusal);
 

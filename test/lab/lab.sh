@@ -88,7 +88,8 @@ make_node()
 }
 
 # Never `command | grep -q`: grep ends at the first match, and with pipefail the command's broken pipe counts.
-routes_of() { ip -n "$hosts-$1" -4 route show proto $protocol; }
+# Routes to other nodes; the guard of the own podCIDR is of another type.
+routes_of() { ip -n "$hosts-$1" -4 route show proto $protocol type unicast; }
 has_route()
 {
     grep -q "^10.244.$((10#${2#node})).0/24 via 192.168.1.$((10 + 10#${2#node})) " <<<"$(routes_of "$1")"

@@ -248,6 +248,48 @@ TEST_CASE("a bad node is refused with its reason, and the others are routed all 
                                                    via("node03", "10.244.3.0/24"_net, "192.168.1.13"_ip)});
 }
 
+TEST_CASE("the own podCIDR is taken as it is unless something speaks against it", "[plan]")
+{
+    struct Row {
+        const char* what;
+        std::vector<std::string> pod_cidrs;
+        std::vector<IpPrefix> accepted;
+        Reason reason; // of the first
+    };
+    const auto row = GENERATE(values<Row>({
+        {"one of each family",
+         {"10.244.1.0/24", "fd00:10:244:1::/64"},
+         {"10.244.1.0/24"_net, "fd00:10:244:1::/64"_net},
+         Reason::none},
+        {"twice the same", {"10.244.1.0/24", "10.244.1.0/24"}, {"10.244.1.0/24"_net}, Reason::none},
+        {"none yet", {}, {}, Reason::no_pod_cidr},
+        {"not a network", {"10.244.1.7/24"}, {}, Reason::bad_pod_cidr},
+        {"half of the Internet", {"128.0.0.0/1"}, {}, Reason::pod_cidr_not_unicast},
+        {"a large part of it", {"8.0.0.0/7"}, {}, Reason::pod_cidr_length},
+        {"the LAN", {"192.168.1.0/24"}, {}, Reason::overlaps_local_network},
+        {"a part of the LAN", {"192.168.1.128/25"}, {}, Reason::overlaps_local_network},
+        {"another CNI's bridge", {"10.88.0.0/24"}, {}, Reason::overlaps_local_network},
+        {"the default gateway", {"172.16.0.0/24"}, {}, Reason::overlaps_local_network},
+        {"another node's address", {"10.10.10.0/24"}, {}, Reason::covers_node_address},
+        {"one bad family, one good",
+         {"127.0.0.0/24", "fd00:10:244:1::/64"},
+         {"fd00:10:244:1::/64"_net},
+         Reason::pod_cidr_not_unicast},
+    }));
+    CAPTURE(row.what);
+    LocalFacts local = node01;
+    local.networks.push_back({"10.88.0.0/16"_net, eth1, "cni0", false});
+    local.gateways.push_back("172.16.0.1"_ip);
+    const TestNode own = {"node01", row.pod_cidrs, {"192.168.1.11"}};
+    const TestNode elsewhere = {"node05", {}, {"10.10.10.10"}, "2025-01-01T00:00:00Z"};
+
+    const Plan plan = plan_routes(cluster({own, node02, elsewhere}), local, as_node01);
+
+    CHECK(plan.own_pod_cidrs == row.accepted);
+    CHECK(to_string(verdict_of(plan, "node01").reason) == to_string(row.reason));
+    CHECK(plan.routes == std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip)});
+}
+
 TEST_CASE("where two nodes claim the same range, the older has it until it leaves", "[plan]")
 {
     TestNode young = {"a-young", {"10.244.2.0/24"}, {"192.168.1.14"}, "2026-02-01T00:00:00Z"};

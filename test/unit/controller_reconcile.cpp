@@ -97,9 +97,17 @@ public:
     {
         std::map<IpPrefix, IpAddress> routes;
         for (const auto& route : state.routes)
-            if (ours.owns(route))
+            if (ours.owns(route) && !is_guard(route))
                 routes.emplace(route.destination, *route.gateway);
         return routes;
+    }
+    std::vector<IpPrefix> guards() const
+    {
+        std::vector<IpPrefix> guarded;
+        for (const auto& route : state.routes)
+            if (ours.owns(route) && is_guard(route))
+                guarded.push_back(route.destination);
+        return guarded;
     }
 };
 
@@ -164,33 +172,55 @@ TEST_CASE("the difference between plan and kernel", "[difference]")
 {
     const auto in_place = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
     std::map<IpPrefix, netlink::Route> own{{in_place.destination, in_place}};
-    Plan plan{.routes = {{"10.244.2.0/24"_net, "192.168.1.12"_ip, eth0, "node02"}}, .verdicts = {}};
+    Plan plan{.routes = {{"10.244.2.0/24"_net, "192.168.1.12"_ip, eth0, "node02"}},
+              .own_pod_cidrs = {},
+              .verdicts = {}};
 
     SECTION("is empty when the kernel already agrees")
     {
         own.begin()->second.flags = RTNH_F_LINKDOWN; // the kernel's own business
-        CHECK(difference(plan, own, ours).empty());
+        CHECK(difference(plan, own, ours, "node01").empty());
     }
     SECTION("is one replacement for a node that comes back under another address")
     {
         plan.routes[0].gateway = "192.168.1.99"_ip;
         const auto moved = our_route("10.244.2.0/24"_net, "192.168.1.99"_ip);
-        CHECK(difference(plan, own, ours) ==
+        CHECK(difference(plan, own, ours, "node01") ==
               std::vector<RouteChange>{{RouteChange::Kind::replace, moved, in_place, "node02"}});
     }
     SECTION("is one replacement when the way leads through another link")
     {
         plan.routes[0].link = netlink::IfIndex{7};
-        REQUIRE(difference(plan, own, ours).size() == 1);
-        CHECK(difference(plan, own, ours)[0].kind == RouteChange::Kind::replace);
+        REQUIRE(difference(plan, own, ours, "node01").size() == 1);
+        CHECK(difference(plan, own, ours, "node01")[0].kind == RouteChange::Kind::replace);
     }
     SECTION("removes what no node has any more, after adding what is new")
     {
         plan.routes = {{"10.244.3.0/24"_net, "192.168.1.13"_ip, eth0, "node03"}};
         const auto added = our_route("10.244.3.0/24"_net, "192.168.1.13"_ip);
-        CHECK(difference(plan, own, ours) ==
+        CHECK(difference(plan, own, ours, "node01") ==
               std::vector<RouteChange>{{RouteChange::Kind::create, added, {}, "node03"},
                                        {RouteChange::Kind::remove, in_place, {}, {}}});
+    }
+    SECTION("guards the own podCIDR")
+    {
+        plan.own_pod_cidrs = {"10.244.1.0/24"_net};
+        const auto guard = guard_route("10.244.1.0/24"_net, ours);
+        CHECK(difference(plan, own, ours, "node01") ==
+              std::vector<RouteChange>{{RouteChange::Kind::create, guard, {}, "node01"}});
+        own.emplace(guard.destination, guard);
+        CHECK(difference(plan, own, ours, "node01").empty());
+    }
+    SECTION("is one replacement when the own podCIDR becomes another node's, and the other way round")
+    {
+        own = {{"10.244.2.0/24"_net, guard_route("10.244.2.0/24"_net, ours)}};
+        CHECK(
+            difference(plan, own, ours, "node01") ==
+            std::vector<RouteChange>{{RouteChange::Kind::replace, in_place, own.begin()->second, "node02"}});
+        const Plan swapped{.routes = {}, .own_pod_cidrs = {"10.244.2.0/24"_net}, .verdicts = {}};
+        CHECK(
+            difference(swapped, {{in_place.destination, in_place}}, ours, "node01") ==
+            std::vector<RouteChange>{{RouteChange::Kind::replace, own.begin()->second, in_place, "node01"}});
     }
 }
 
@@ -215,7 +245,7 @@ TEST_CASE("an earlier life's routes are kept where they fit and swept where they
     CHECK(f.kernel.our_routes() == std::map<IpPrefix, IpAddress>{{"10.244.2.0/24"_net, "192.168.1.12"_ip},
                                                                  {"10.244.3.0/24"_net, "192.168.1.13"_ip}});
     REQUIRE(f.kernel.batches.size() == 1);
-    CHECK(f.kernel.batches[0].size() == 2);
+    CHECK(f.kernel.batches[0].size() == 3); // the own podCIDR's guard among them
     CHECK(f.logged("route-removed") ==
           Strings{"event=route-removed dst=10.244.9.0/24 via=192.168.1.19 dev=eth0 cause=stale"});
     CHECK(f.logged("routes-ready") ==
@@ -372,8 +402,7 @@ TEST_CASE("two links on one network: what happens to one does not take the other
     f.kernel.state.routes.push_back(connected("192.168.1.0/24"_net, eth1));
     f.reconciler.replace_nodes({node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
-    REQUIRE(f.logged("route-added").size() == 1);
-    CHECK_THAT(f.logged("route-added")[0], has_text("dev=eth0"));
+    CHECK_THAT(f.logged("route-added")[0], has_text("dst=10.244.2.0/24 via=192.168.1.12 dev=eth0"));
 
     const auto second = connected("192.168.1.0/24"_net, eth1);
     std::erase(f.kernel.state.routes, second);
@@ -389,6 +418,51 @@ TEST_CASE("two links on one network: what happens to one does not take the other
     CHECK(f.reconcile("kernel"));
     CHECK(f.kernel.dumps == dumps + 1);
     CHECK(f.logged("route-replaced").empty());
+}
+
+TEST_CASE("the own podCIDR is guarded by an unreachable route, which is no route to a node", "[reconcile]")
+{
+    Fixture f;
+    const std::vector<k8s::Node> five = {node("1"), node("2"), node("3"), node("4"), node("5")};
+    f.reconciler.replace_nodes(five);
+    REQUIRE(f.reconcile("start"));
+
+    CHECK(f.kernel.guards() == std::vector{"10.244.1.0/24"_net});
+    CHECK(f.reconciler.routes_in_place() == 4);
+    CHECK_THAT(f.logged("routes-ready")[0], has_text("routes=4 kept=0 added=4"));
+    CHECK(f.logged("route-added").back() ==
+          "event=route-added node=node01 dst=10.244.1.0/24 type=unreachable cause=start");
+
+    SECTION("it is restored when somebody removes it")
+    {
+        const auto gone = guard_route("10.244.1.0/24"_net, ours);
+        std::erase(f.kernel.state.routes, gone);
+        CHECK(f.reconciler.observe({netlink::RouteChanged{.route = gone, .removed = true}}));
+        CHECK(f.reconcile("kernel"));
+        CHECK(f.kernel.guards().size() == 1);
+        CHECK(f.logged("route-restored") ==
+              Strings{"event=route-restored node=node01 dst=10.244.1.0/24 type=unreachable cause=kernel"});
+    }
+    SECTION("it follows the own podCIDR")
+    {
+        k8s::Node changed = node("1");
+        changed.pod_cidrs = {"10.244.9.0/24"};
+        f.reconciler.upsert_node(changed);
+        CHECK(f.reconcile());
+        CHECK(f.kernel.guards() == std::vector{"10.244.9.0/24"_net});
+    }
+    SECTION("it does not count when many routes would go at once, but waits with them")
+    {
+        f.reconciler.replace_nodes(
+            {node("2"), node("3")}); // two of four: no mass withdrawal with a guard more
+        CHECK(f.reconcile());
+        CHECK(f.kernel.guards().empty());
+        f.reconciler.replace_nodes(five);
+        REQUIRE(f.reconcile());
+        f.reconciler.replace_nodes({});
+        CHECK_FALSE(f.reconcile());
+        CHECK(f.kernel.guards().size() == 1);
+    }
 }
 
 TEST_CASE("a mass withdrawal waits, and additions go on meanwhile", "[reconcile]")
@@ -521,11 +595,31 @@ TEST_CASE("somebody else's route to a podCIDR is reported with its owner and lef
     CHECK(f.lines.back().find("event=route-conflict-over dst=10.244.2.0/24") != std::string::npos);
 }
 
-TEST_CASE("a node name that the cluster does not have is told", "[reconcile]")
+TEST_CASE("the facts of readiness are those of this node", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("2")});
-    REQUIRE(f.reconcile("start"));
-    REQUIRE(f.logged("self-missing").size() == 1);
-    CHECK_THAT(f.logged("self-missing")[0], has_text("--node-name"));
+    CHECK_FALSE(f.reconciler.readiness_facts().nodes_listed);
+
+    f.reconciler.replace_nodes({node("2"), node("3")});
+    CHECK(f.reconciler.readiness_facts().nodes_listed);
+    CHECK_FALSE(f.reconciler.readiness_facts().reconciled);
+    f.kernel.refusals["10.244.3.0/24"_net] =
+        make_error(boost::system::errc::network_unreachable, "adding route 10.244.3.0/24");
+    CHECK_FALSE(f.reconcile("start"));
+    ReadinessFacts facts = f.reconciler.readiness_facts();
+    CHECK(facts.reconciled);
+    CHECK_FALSE(facts.node_exists);
+    CHECK(facts.own_verdicts.empty());
+    CHECK(facts.routes_planned == 2);
+    CHECK(facts.routes_in_place == 1); // the other is among failures()
+    CHECK(f.reconciler.failures().contains("10.244.3.0/24"_net));
+    CHECK(f.reconciler.own_uid().empty());
+
+    f.reconciler.upsert_node(node("1"));
+    f.reconcile();
+    facts = f.reconciler.readiness_facts();
+    CHECK(facts.node_exists);
+    REQUIRE(facts.own_verdicts.size() == 1);
+    CHECK(facts.own_verdicts[0].destination == "10.244.1.0/24");
+    CHECK(f.reconciler.own_uid() == "uid-1");
 }

@@ -1,0 +1,189 @@
+#include "controller/cni_config.h"
+
+#include "base/file.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <system_error>
+
+namespace routelet::controller {
+namespace {
+
+using json = nlohmann::ordered_json;
+namespace fs = std::filesystem;
+
+constexpr std::string_view file_name = "05-routelet.conflist";
+constexpr std::string_view network_name = "routelet"; // runtimes keep state under it: never changes
+constexpr std::string_view list_version = "1.0.0";
+constexpr std::string_view newer_version = "1.1.0"; // has STATUS and GC
+constexpr std::string_view our_plugin = "routelet-cni";
+
+// Readable by root alone, as the CIS benchmark asks of the runtime's configuration; runtimes are root.
+constexpr mode_t file_mode = 0600;
+
+const CniPlugin* find_plugin(const std::vector<CniPlugin>& plugins, std::string_view type)
+{
+    const auto found = std::ranges::find(plugins, type, &CniPlugin::type);
+    return found == plugins.end() ? nullptr : &*found;
+}
+
+// The container runtimes' own rule (go-cni, ocicni).
+bool is_configuration(const std::string& name)
+{
+    const std::string extension = fs::path(name).extension();
+    return extension == ".conf" || extension == ".conflist" || extension == ".json";
+}
+
+json our_part(const CniList& list)
+{
+    json ranges = json::array();
+    json routes = json::array();
+    for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
+        const auto first = std::ranges::find(list.pod_cidrs, family, &IpPrefix::family);
+        if (first == list.pod_cidrs.end())
+            continue;
+        ranges.push_back(json::array({{{"subnet", first->to_string()}}}));
+        routes.push_back({{"dst", family == IpFamily::v4 ? "0.0.0.0/0" : "::/0"}});
+    }
+    return {{"type", our_plugin},
+            {"bridge", list.bridge},
+            {"ipam", {{"type", "host-local"}, {"ranges", ranges}, {"routes", routes}}}};
+}
+
+std::vector<std::string> names_in(const fs::path& directory, std::error_code& error)
+{
+    std::vector<std::string> names;
+    auto entry = fs::directory_iterator(directory, error);
+    while (!error && entry != fs::directory_iterator()) {
+        std::error_code ignored; // what cannot be looked at is no file for the runtime either
+        if (!entry->is_directory(ignored))
+            names.push_back(entry->path().filename());
+        entry.increment(error);
+    }
+    return names;
+}
+
+} // namespace
+
+bool CniPlugin::speaks(std::string_view version) const
+{
+    return std::ranges::find(versions, version) != versions.end();
+}
+
+Result<std::vector<CniPlugin>> parse_plugins(std::string_view text)
+{
+    std::vector<CniPlugin> plugins;
+    try {
+        const json document = json::parse(text);
+        for (const json& entry : document.at("plugins"))
+            plugins.push_back({entry.at("type"), entry.at("cniVersions")});
+    } catch (const json::exception& broken) {
+        return make_error(boost::system::errc::bad_message, broken.what());
+    }
+    return plugins;
+}
+
+std::string render_conflist(const CniList& list)
+{
+    json chain = json::array({our_part(list)});
+    // Ours is of the same version as this program where nobody wrote down what it speaks.
+    const CniPlugin* ours = find_plugin(list.plugins, our_plugin);
+    bool all_speak_newer = ours == nullptr || ours->speaks(newer_version);
+    const CniPlugin* portmap = find_plugin(list.plugins, "portmap");
+    if (portmap != nullptr && portmap->speaks(list_version)) {
+        chain.push_back({{"type", "portmap"}, {"capabilities", {{"portMappings", true}}}, {"snat", true}});
+        all_speak_newer = all_speak_newer && portmap->speaks(newer_version);
+    }
+    json versions = json::array({list_version});
+    if (all_speak_newer)
+        versions.push_back(newer_version);
+    // Runtimes that know "cniVersions" take the newest of it, others "cniVersion". loadOnlyInlinedPlugins:
+    // none from a folder of the network's name.
+    const json document = {{"cniVersion", list_version},
+                           {"cniVersions", versions},
+                           {"name", network_name},
+                           {"loadOnlyInlinedPlugins", true},
+                           {"plugins", chain}};
+    return document.dump(2) + "\n";
+}
+
+std::vector<std::string> files_before_ours(std::vector<std::string> names)
+{
+    std::erase_if(names,
+                  [](const std::string& name) { return name >= file_name || !is_configuration(name); });
+    std::ranges::sort(names);
+    return names;
+}
+
+void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs)
+{
+    findings_.clear();
+    if (options_.directory.empty())
+        return;
+    look_for_others();
+    const std::vector<CniPlugin> plugins = read_plugins();
+    if (!pod_cidrs.empty())
+        write(render_conflist({.pod_cidrs = pod_cidrs, .bridge = options_.bridge, .plugins = plugins}));
+}
+
+void CniConfigFile::look_for_others()
+{
+    std::error_code error;
+    const auto names = names_in(options_.directory, error);
+    if (error)
+        return; // writing meets the same, and tells it
+    for (const std::string& name : files_before_ours(names))
+        findings_.push_back(
+            {"cni-config-shadowed",
+             (options_.directory / name).string() + " sorts before " + std::string(file_name) +
+                 ", so the container runtime uses that network and not Routelet's",
+             "if it is left over from another CNI plugin, remove the file; one that wraps Routelet's "
+             "configuration, as Multus does, may stay"});
+}
+
+std::vector<CniPlugin> CniConfigFile::read_plugins()
+{
+    const auto text = read_file(options_.plugins);
+    if (!text && text.error().code == boost::system::errc::no_such_file_or_directory)
+        return {};
+    auto plugins = text ? parse_plugins(*text) : Result<std::vector<CniPlugin>>(text.error());
+    if (!plugins) {
+        findings_.push_back({"cni-plugins-unknown",
+                             options_.plugins.string() + " cannot be read: " + plugins.error().text() +
+                                 "; portmap is left out, so hostPort does not work",
+                             "run routelet install again (restart this node's Routelet pod)"});
+        return {};
+    }
+    if (const CniPlugin* portmap = find_plugin(*plugins, "portmap");
+        portmap != nullptr && !portmap->speaks(list_version))
+        findings_.push_back(
+            {"cni-plugin-unusable",
+             "portmap is installed but does not say that it speaks CNI 1.0.0; it is left out, so "
+             "hostPort does not work",
+             "install a newer portmap (containernetworking/plugins 1.0 or later), then restart "
+             "this node's Routelet pod"});
+    return *plugins;
+}
+
+void CniConfigFile::write(const std::string& content)
+{
+    const fs::path path = options_.directory / file_name;
+    const auto present = read_file(path);
+    if (present && *present == content)
+        return;
+    // Beside it and renamed over it: only that tells a runtime that watches the folder. Durable, because an
+    // empty file after a power loss would keep containerd from loading any.
+    const auto written = write_file_atomically(path, content, {.mode = file_mode, .durable = true});
+    if (!written) {
+        findings_.push_back({"cni-config-unwritable", written.error().text(),
+                             "mount the container runtime's CNI configuration folder writable, or correct "
+                             "--cni-conf-dir"});
+        return;
+    }
+    log_.write(LogLine(LogLevel::info, "cni-config-written")
+                   .with("file", path.string())
+                   .with("cause", present ? "changed" : "missing"));
+}
+
+} // namespace routelet::controller

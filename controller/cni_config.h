@@ -1,0 +1,72 @@
+#pragma once
+#include "base/ip.h"
+#include "base/result.h"
+#include "controller/finding.h"
+#include "controller/log.h"
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace routelet::controller {
+
+// A CNI plugin that is installed on this node, and the versions of the CNI specification that it says it
+// speaks; none when it could not be asked.
+struct CniPlugin {
+    std::string type;
+    std::vector<std::string> versions;
+
+    bool speaks(std::string_view version) const;
+    friend bool operator==(const CniPlugin&, const CniPlugin&) = default;
+};
+
+// What `routelet install` writes: {"plugins": [{"type": "portmap", "cniVersions": ["1.0.0"]}]}. Fails with
+// bad_message.
+Result<std::vector<CniPlugin>> parse_plugins(std::string_view text);
+
+// The network configuration list for container runtimes (CNI SPEC 1.1.0, section 1): routelet-cni with the
+// own podCIDRs, the first of each family, then portmap where it is installed and speaks 1.0.0. A plugin that
+// is chained but missing fails every pod of the node. Pure.
+struct CniList {
+    std::vector<IpPrefix> pod_cidrs;
+    std::string bridge;
+    std::vector<CniPlugin> plugins;
+};
+std::string render_conflist(const CniList& list);
+
+// Of the files of the runtime's folder, those that it prefers to ours: it takes the first by name.
+std::vector<std::string> files_before_ours(std::vector<std::string> names);
+
+// The file DIRECTORY/05-routelet.conflist: written once the node is ready, from then on kept what it should
+// be, whoever edits or deletes it, and never removed. Other files in the folder are never touched.
+class CniConfigFile {
+public:
+    struct Options {
+        std::filesystem::path directory; // the container runtime's conf_dir; empty: no file is written
+        std::filesystem::path plugins;   // what `routelet install` wrote; need not exist
+        std::string bridge;
+    };
+
+    CniConfigFile(Options options, const Log& log) : options_(std::move(options)), log_(log) {}
+
+    // Looks at the folder, and writes the file when it is not what it should be. Without podCIDRs, while the
+    // node is not ready, whatever is there stays. Reads two small files and a directory, so call it as often
+    // as you like.
+    void check(const std::vector<IpPrefix>& pod_cidrs);
+
+    // Of the last check.
+    const std::vector<Finding>& findings() const noexcept { return findings_; }
+
+private:
+    std::vector<CniPlugin> read_plugins();
+    void look_for_others();
+    void write(const std::string& content);
+
+    Options options_;
+    const Log& log_;
+    std::vector<Finding> findings_;
+};
+
+} // namespace routelet::controller

@@ -1,0 +1,146 @@
+#include "controller/node_life.h"
+
+#include "controller/own_range.h"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace asio = boost::asio;
+
+namespace routelet::controller {
+namespace {
+
+// A node that stays unready says so again, so that whoever looks at the end of its log sees why.
+constexpr std::chrono::minutes repeat_unready{5};
+
+} // namespace
+
+NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const Reconciler& reconciler,
+                   const k8s::ClusterConfig& cluster)
+    : io_(io), options_(std::move(options)), log_(log), reconciler_(reconciler), api_url_(cluster.url()),
+      readiness_(judge_readiness(reconciler.readiness_facts())), api_{.since =
+                                                                          std::chrono::system_clock::now()},
+      cni_config_({.directory = options_.cni_conf_dir,
+                   .plugins = options_.state_dir / "plugins.json",
+                   .bridge = options_.bridge},
+                  log),
+      finding_log_(log)
+{
+    if (options_.health)
+        server_.emplace(io.get_executor(), *options_.health,
+                        [this](std::string_view path) { return answer(path); });
+    if (options_.network_unavailable_condition)
+        network_condition_.emplace(
+            io.get_executor(), cluster, log,
+            NetworkCondition::Subject{.node_name = options_.node_name,
+                                      .readiness = [this]() -> const Readiness& { return readiness_; },
+                                      .node_uid = [this] { return reconciler_.own_uid(); }});
+}
+
+void NodeLife::start(std::function<void(std::exception_ptr)> failed)
+{
+    asio::co_spawn(io_, look_now_and_then(), failed);
+    if (server_)
+        asio::co_spawn(io_, server_->run(), failed);
+    if (network_condition_)
+        asio::co_spawn(io_, network_condition_->run(), failed);
+}
+
+asio::awaitable<void> NodeLife::look_now_and_then()
+{
+    asio::steady_timer timer(io_);
+    for (;;) {
+        check_cni_config();
+        look();
+        timer.expires_after(options_.look_interval);
+        co_await timer.async_wait(asio::use_awaitable);
+    }
+}
+
+void NodeLife::look()
+{
+    const Readiness::State before = readiness_.state;
+    readiness_ = judge_readiness(reconciler_.readiness_facts());
+    if (readiness_.state != before || reconciler_.plan().own_pod_cidrs != pod_cidrs_)
+        check_cni_config();
+    finding_log_.tell(findings());
+    tell_readiness(before);
+}
+
+void NodeLife::tell_readiness(Readiness::State before)
+{
+    if (readiness_.state == Readiness::State::ready && before != Readiness::State::ready)
+        log_.write(LogLine(LogLevel::info, "node-ready").with("node", options_.node_name));
+    if (readiness_.state != Readiness::State::not_ready)
+        return;
+    const auto now = Cause::Clock::now();
+    if (before == Readiness::State::not_ready && now - unready_told_ < repeat_unready)
+        return;
+    unready_told_ = now;
+    const Condition* unmet = readiness_.first_unmet();
+    log_.write(LogLine(LogLevel::warn, "node-not-ready")
+                   .with("node", options_.node_name)
+                   .with("condition", unmet->name)
+                   .with("detail", unmet->finding.detail)
+                   .with("remedy", unmet->finding.remedy));
+}
+
+void NodeLife::check_cni_config()
+{
+    pod_cidrs_ = reconciler_.plan().own_pod_cidrs;
+    cni_config_.check(readiness_.state == Readiness::State::ready ? pod_cidrs_ : std::vector<IpPrefix>{});
+}
+
+void NodeLife::note_api_works()
+{
+    if (api_.what != ApiState::What::working)
+        api_ = {.what = ApiState::What::working, .since = std::chrono::system_clock::now()};
+}
+
+void NodeLife::note_api_fails(const std::string& error)
+{
+    if (api_.what != ApiState::What::failing)
+        api_ = {.what = ApiState::What::failing, .since = std::chrono::system_clock::now()};
+    api_.error = error;
+}
+
+std::vector<Finding> NodeLife::findings() const
+{
+    std::vector<Finding> all = readiness_.findings();
+    const auto add = [&](const std::vector<Finding>& more) {
+        all.insert(all.end(), more.begin(), more.end());
+    };
+    add(find_old_ranges(reconciler_.plan(), reconciler_.local(), options_.node_name));
+    add(cni_config_.findings());
+    if (server_)
+        add(server_->findings());
+    if (network_condition_)
+        add(network_condition_->findings());
+    for (const FindingSource& source : sources_)
+        add(source());
+    return all;
+}
+
+HttpResponse NodeLife::answer(std::string_view path) const
+{
+    if (path == "/livez" || path == "/healthz")
+        return {.body = "ok\n"};
+    if (path == "/readyz")
+        return {.status = readiness_.state == Readiness::State::ready ? 200 : 503,
+                .body = to_text(readiness_)};
+    if (path != "/status")
+        return {.status = 404, .body = "known: /livez, /healthz, /readyz, /status\n"};
+    const std::vector<Finding> all = findings();
+    return {.content_type = "application/json",
+            .body = to_json({.node_name = options_.node_name,
+                             .api_url = api_url_,
+                             .api = api_,
+                             .readiness = readiness_,
+                             .findings = all,
+                             .plan = reconciler_.plan(),
+                             .refusals = reconciler_.failures(),
+                             .routes_in_place = reconciler_.readiness_facts().routes_in_place})};
+}
+
+} // namespace routelet::controller

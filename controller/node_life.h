@@ -1,0 +1,75 @@
+#pragma once
+#include "controller/cni_config.h"
+#include "controller/finding_log.h"
+#include "controller/http.h"
+#include "controller/network_condition.h"
+#include "controller/reconciler.h"
+#include "controller/status.h"
+
+#include <boost/asio/io_context.hpp>
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace routelet::controller {
+
+// What this node does beside routing, all of it following the one readiness predicate: the CNI configuration,
+// the health endpoint, the NetworkUnavailable condition; and its findings in the log. Stay on the
+// io_context's one thread.
+class NodeLife {
+public:
+    struct Options {
+        std::string node_name;
+        std::string bridge;
+        std::filesystem::path cni_conf_dir; // empty: no CNI configuration is written
+        std::filesystem::path state_dir;
+        std::optional<HttpAddress> health; // none: no endpoint
+        bool network_unavailable_condition = false;
+        std::chrono::seconds look_interval{10};
+    };
+    using FindingSource = std::function<std::vector<Finding>()>;
+
+    // `reconciler` is only read.
+    NodeLife(boost::asio::io_context& io, Options options, const Log& log, const Reconciler& reconciler,
+             const k8s::ClusterConfig& cluster);
+
+    // Starts what runs by itself. `failed` is told of a task that ended by anything but cancellation.
+    void start(std::function<void(std::exception_ptr)> failed);
+
+    // Findings of others, told and shown with its own.
+    void add_findings(FindingSource source) { sources_.push_back(std::move(source)); }
+
+    // After each reconciliation.
+    void look();
+    void note_api_works();
+    void note_api_fails(const std::string& error);
+
+private:
+    boost::asio::awaitable<void> look_now_and_then();
+    void tell_readiness(Readiness::State before);
+    void check_cni_config();
+    std::vector<Finding> findings() const;
+    HttpResponse answer(std::string_view path) const;
+
+    boost::asio::io_context& io_;
+    Options options_;
+    const Log& log_;
+    const Reconciler& reconciler_;
+    std::string api_url_;
+
+    Readiness readiness_;
+    std::vector<IpPrefix> pod_cidrs_; // that the CNI configuration was last checked with
+    Cause::Clock::time_point unready_told_{};
+    ApiState api_;
+    CniConfigFile cni_config_;
+    std::optional<HttpServer> server_;
+    std::optional<NetworkCondition> network_condition_;
+    std::vector<FindingSource> sources_;
+    FindingLog finding_log_;
+};
+
+} // namespace routelet::controller

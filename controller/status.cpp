@@ -1,0 +1,215 @@
+#include "controller/status.h"
+
+#include "base/version.h"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <iomanip>
+#include <sstream>
+
+namespace routelet::controller {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string to_rfc3339(std::chrono::system_clock::time_point when)
+{
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    std::ostringstream text;
+    text << std::put_time(&parts, "%FT%TZ");
+    return text.str();
+}
+
+std::string_view to_string(ApiState::What what)
+{
+    constexpr std::array<std::string_view, 3> names = {"connecting", "working", "failing"};
+    return names[static_cast<std::size_t>(what)];
+}
+
+json to_object(const Finding& finding)
+{
+    return {{"code", finding.code}, {"detail", finding.detail}, {"remedy", finding.remedy}};
+}
+
+json conditions_of(const Readiness& readiness)
+{
+    json all = json::array();
+    for (const Condition& condition : readiness.conditions)
+        all.push_back({{"name", condition.name},
+                       {"state", to_string(condition.state)},
+                       {"detail", condition.finding.detail},
+                       {"remedy", condition.finding.remedy}});
+    return all;
+}
+
+json counts_of(const Plan& plan)
+{
+    json counts = {{"routed", 0}, {"self", 0}, {"pending", 0}, {"refused", 0}};
+    for (const Verdict& verdict : plan.verdicts) {
+        json& count = counts[std::string(to_string(verdict.state))];
+        count = count.get<int>() + 1;
+    }
+    return counts;
+}
+
+// Where a routed podCIDR's packets go, and what the kernel said when it refused that.
+void add_route(json& node, const Verdict& verdict, const Status& status)
+{
+    const auto destination = IpPrefix::parse(verdict.destination);
+    if (verdict.state != NodeState::routed || !destination)
+        return;
+    const auto route =
+        std::ranges::lower_bound(status.plan.routes, *destination, {}, &PlannedRoute::destination);
+    if (route != status.plan.routes.end() && route->destination == *destination)
+        node["nextHop"] = route->gateway.to_string();
+    if (const auto refusal = status.refusals.find(*destination); refusal != status.refusals.end())
+        node["error"] = refusal->second;
+}
+
+json nodes_of(const Status& status)
+{
+    json nodes = json::array();
+    for (const Verdict& verdict : status.plan.verdicts) {
+        json node = {{"node", verdict.node},
+                     {"destination", verdict.destination},
+                     {"state", to_string(verdict.state)}};
+        if (verdict.reason != Reason::none) {
+            node["reason"] = to_string(verdict.reason);
+            node["detail"] = verdict.detail;
+        }
+        add_route(node, verdict, status);
+        nodes.push_back(std::move(node));
+    }
+    return nodes;
+}
+
+std::string text_of(const json& object, const char* key)
+{
+    return object.value(key, std::string());
+}
+
+void write_table(std::ostream& out, std::vector<std::array<std::string, 4>> rows)
+{
+    std::array<std::size_t, 4> widths{};
+    for (const auto& row : rows)
+        for (std::size_t i = 0; i < row.size(); ++i)
+            widths.at(i) = std::max(widths.at(i), row.at(i).size());
+    for (const auto& row : rows) {
+        std::string line = "  ";
+        for (std::size_t i = 0; i < row.size(); ++i)
+            line += row.at(i) + std::string(widths.at(i) - row.at(i).size() + 2, ' ');
+        out << line.substr(0, line.find_last_not_of(' ') + 1) << "\n";
+    }
+}
+
+std::vector<std::array<std::string, 4>> node_rows(const json& nodes)
+{
+    std::vector<std::array<std::string, 4>> rows = {{"NODE", "STATE", "DESTINATION", "NEXT HOP OR REASON"}};
+    for (const json& node : nodes) {
+        std::string way = text_of(node, "nextHop");
+        if (const std::string reason = text_of(node, "reason"); !reason.empty())
+            way = reason + (text_of(node, "detail").empty() ? "" : ": " + text_of(node, "detail"));
+        if (const std::string error = text_of(node, "error"); !error.empty())
+            way += ", refused by the kernel: " + error;
+        rows.push_back({text_of(node, "node"), text_of(node, "state"), text_of(node, "destination"), way});
+    }
+    return rows;
+}
+
+std::string joined(const json& texts)
+{
+    std::string all;
+    for (const json& text : texts)
+        all += (all.empty() ? "" : ", ") + text.get<std::string>();
+    return all.empty() ? "none" : all;
+}
+
+StatusSummary summarize(const json& status)
+{
+    std::ostringstream out;
+    const json& api = status.at("api");
+    const json& routes = status.at("routes");
+    const std::string state = status.at("state");
+    out << "node      " << text_of(status, "node") << ": " << state << "\n"
+        << "version   " << text_of(status, "version") << " (" << text_of(status, "commit") << ")\n"
+        << "podCIDRs  " << joined(status.at("podCIDRs")) << "\n"
+        << "routes    " << routes.at("inPlace") << " of " << routes.at("planned") << " in place\n"
+        << "API       " << text_of(api, "server") << " " << text_of(api, "state") << " since "
+        << text_of(api, "since") << (text_of(api, "error").empty() ? "" : ": ") << text_of(api, "error")
+        << "\n";
+
+    out << "\nconditions\n";
+    std::vector<std::array<std::string, 4>> conditions;
+    for (const json& condition : status.at("conditions"))
+        conditions.push_back(
+            {text_of(condition, "name"), text_of(condition, "state"), text_of(condition, "detail"), ""});
+    write_table(out, std::move(conditions));
+
+    out << "\nfindings" << (status.at("findings").empty() ? ": none" : "") << "\n";
+    for (const json& finding : status.at("findings"))
+        out << "  " << text_of(finding, "code") << ": " << text_of(finding, "detail")
+            << "\n      to do: " << text_of(finding, "remedy") << "\n";
+
+    out << "\nnodes\n";
+    write_table(out, node_rows(status.at("nodes")));
+    return {.text = out.str(), .is_ready = state == to_string(Readiness::State::ready)};
+}
+
+} // namespace
+
+std::string to_json(const Status& status)
+{
+    json findings = json::array();
+    for (const Finding& finding : status.findings)
+        findings.push_back(to_object(finding));
+    json pod_cidrs = json::array();
+    for (const IpPrefix& pod_cidr : status.plan.own_pod_cidrs)
+        pod_cidrs.push_back(pod_cidr.to_string());
+
+    const json document = {
+        {"version", version()},
+        {"commit", commit()},
+        {"node", status.node_name},
+        {"state", to_string(status.readiness.state)},
+        {"conditions", conditions_of(status.readiness)},
+        {"podCIDRs", pod_cidrs},
+        {"routes", {{"planned", status.plan.routes.size()}, {"inPlace", status.routes_in_place}}},
+        {"counts", counts_of(status.plan)},
+        {"api",
+         {{"server", status.api_url},
+          {"state", to_string(status.api.what)},
+          {"since", to_rfc3339(status.api.since)},
+          {"error", status.api.error}}},
+        {"findings", findings},
+        {"nodes", nodes_of(status)}};
+    // What a Node object holds need not be UTF-8 after all.
+    return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+std::string to_text(const Readiness& readiness)
+{
+    std::string text;
+    for (const Condition& condition : readiness.conditions) {
+        text += condition.name + ": " + std::string(to_string(condition.state));
+        if (!condition.finding.detail.empty())
+            text += " (" + condition.finding.detail + ")";
+        text += "\n";
+    }
+    return text;
+}
+
+Result<StatusSummary> summarize_status(std::string_view text)
+{
+    try {
+        return summarize(json::parse(text));
+    } catch (const json::exception& broken) {
+        return make_error(boost::system::errc::bad_message, std::string("not a status: ") + broken.what());
+    }
+}
+
+} // namespace routelet::controller

@@ -1,0 +1,52 @@
+#pragma once
+#include "base/ip.h"
+#include "base/result.h"
+#include "controller/finding.h"
+#include "controller/plan.h"
+#include "controller/readiness.h"
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace routelet::controller {
+
+// How the connection to the API server is.
+struct ApiState {
+    enum class What { connecting, working, failing };
+
+    What what = What::connecting; // connecting: it has not answered yet since the agent's start
+    std::chrono::system_clock::time_point since{};
+    std::string error{}; // failing: the last one
+};
+
+// The agent as `routelet status` and /status show it. Refers to what it describes; make it, print it, drop
+// it.
+struct Status {
+    std::string node_name;
+    std::string api_url;
+    const ApiState& api;
+    const Readiness& readiness;
+    const std::vector<Finding>& findings;
+    const Plan& plan;
+    const std::map<IpPrefix, std::string>& refusals; // routes that the kernel refused, and its words
+    std::size_t routes_in_place = 0;
+};
+
+// /status: one JSON object.
+std::string to_json(const Status& status);
+
+// /readyz: a line for each condition, "own-pod-cidr: met".
+std::string to_text(const Readiness& readiness);
+
+// The same for a person who reads a terminal, from the JSON that an agent gave. Fails with bad_message when
+// that is no such JSON.
+struct StatusSummary {
+    std::string text;
+    bool is_ready = false;
+};
+Result<StatusSummary> summarize_status(std::string_view json);
+
+} // namespace routelet::controller

@@ -1,0 +1,17 @@
+#pragma once
+#include "controller/http.h"
+
+#include <iosfwd>
+
+namespace routelet::controller {
+
+// `routelet status`: asks the agent on this machine, and prints what it says.
+struct StatusOptions {
+    HttpAddress health;
+    bool json = false; // as the agent gives it
+};
+
+// The exit status: 0 when the node is ready, 1 when it is not, or no agent answers.
+int show_status(const StatusOptions& options, std::ostream& out, std::ostream& errors);
+
+} // namespace routelet::controller

@@ -1,0 +1,221 @@
+#include "base/file.h"
+#include "controller/cni_config.h"
+#include "test/support/catch.h"
+#include "test/support/temporary_directory.h"
+
+#include <nlohmann/json.hpp>
+
+#include <sys/stat.h>
+
+using namespace routelet;
+using namespace routelet::controller;
+using namespace routelet::test;
+using nlohmann::json;
+
+namespace {
+
+const std::vector<std::string> old_versions = {"0.3.0", "0.3.1", "0.4.0", "1.0.0"};
+const std::vector<std::string> all_versions = {"0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
+const CniPlugin ours = {"routelet-cni", all_versions};
+
+json rendered(const std::vector<IpPrefix>& pod_cidrs, const std::vector<CniPlugin>& plugins)
+{
+    return json::parse(render_conflist({.pod_cidrs = pod_cidrs, .bridge = "v-net-0", .plugins = plugins}));
+}
+
+struct Folder {
+    TemporaryDirectory temporary;
+    std::filesystem::path directory = temporary.path / "net.d";
+    std::filesystem::path plugins = temporary.path / "plugins.json";
+    std::filesystem::path conflist = directory / "05-routelet.conflist";
+    std::vector<std::string> lines;
+    Log log{LogFormat::text, LogLevel::info, [this](const std::string& line) {
+                lines.push_back(line);
+                return true;
+            }};
+    CniConfigFile file{{directory, plugins, "v-net-0"}, log};
+    std::vector<IpPrefix> own{"10.244.1.0/24"_net};
+
+    Folder() { std::filesystem::create_directory(directory); }
+
+    void put(const std::filesystem::path& path, const std::string& content) const
+    {
+        need(write_file_atomically(path, content));
+    }
+    std::vector<std::string> codes() const
+    {
+        std::vector<std::string> found;
+        for (const Finding& finding : file.findings())
+            found.push_back(finding.code);
+        return found;
+    }
+};
+
+using Strings = std::vector<std::string>;
+
+} // namespace
+
+TEST_CASE("the conflist gives pods an address and a default route of each family", "[cni-config]")
+{
+    CHECK(rendered({"10.244.1.0/24"_net, "fd00:10:244:1::/64"_net}, {ours}) == json::parse(R"({
+        "cniVersion": "1.0.0", "cniVersions": ["1.0.0", "1.1.0"], "name": "routelet",
+        "loadOnlyInlinedPlugins": true,
+        "plugins": [
+          {"type": "routelet-cni", "bridge": "v-net-0",
+           "ipam": {"type": "host-local",
+                    "ranges": [[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd00:10:244:1::/64"}]],
+                    "routes": [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]}}]})"));
+
+    const json v6_only = rendered({"fd00:10:244:1::/64"_net}, {ours})["plugins"][0]["ipam"];
+    CHECK(v6_only["ranges"] == json::parse(R"([[{"subnet": "fd00:10:244:1::/64"}]])"));
+    CHECK(v6_only["routes"] == json::parse(R"([{"dst": "::/0"}])"));
+}
+
+TEST_CASE("plugins are chained where they can be, in the newest version that all speak", "[cni-config]")
+{
+    struct Row {
+        const char* what;
+        std::vector<CniPlugin> plugins;
+        json versions;
+        bool has_portmap;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"nothing was written down", {}, {"1.0.0", "1.1.0"}, false},
+        {"no portmap", {ours}, {"1.0.0", "1.1.0"}, false},
+        {"a new portmap", {ours, {"portmap", all_versions}}, {"1.0.0", "1.1.0"}, true},
+        {"an older portmap", {ours, {"portmap", old_versions}}, {"1.0.0"}, true},
+        {"a portmap too old", {ours, {"portmap", {"0.3.0", "0.4.0"}}}, {"1.0.0", "1.1.0"}, false},
+        {"a portmap that does not answer", {ours, {"portmap", {}}}, {"1.0.0", "1.1.0"}, false},
+        {"an older plugin of ours", {{"routelet-cni", old_versions}}, {"1.0.0"}, false},
+    }));
+    CAPTURE(row.what);
+
+    const json list = rendered({"10.244.1.0/24"_net}, row.plugins);
+
+    CHECK(list["cniVersions"] == row.versions);
+    CHECK((list["plugins"].size() == 2) == row.has_portmap);
+    if (row.has_portmap)
+        CHECK(list["plugins"][1] ==
+              json::parse(R"({"type": "portmap", "capabilities": {"portMappings": true}, "snat": true})"));
+}
+
+TEST_CASE("what routelet install wrote down is read", "[cni-config]")
+{
+    CHECK(need(parse_plugins(R"({"plugins": [{"type": "portmap", "cniVersions": ["1.0.0"]}]})")) ==
+          std::vector<CniPlugin>{{"portmap", {"1.0.0"}}});
+    const auto broken = GENERATE("", "{}", "[]", R"({"plugins": [{"type": 1, "cniVersions": []}]})",
+                                 R"({"plugins": [{"type": "portmap"}]})");
+    CAPTURE(broken);
+    CHECK(parse_plugins(broken).has_error());
+}
+
+TEST_CASE("the runtime prefers what sorts before ours and looks like a configuration", "[cni-config]")
+{
+    CHECK(files_before_ours({"10-calico.conflist", "00-multus.conf", "05-routelet.conflist", "05-a.json",
+                             "01-notes.txt", ".05-routelet.conflist.1.tmp", "05-routelet.conf"}) ==
+          Strings{"00-multus.conf", "05-a.json", "05-routelet.conf"});
+}
+
+TEST_CASE("the file is written when the node is ready, and kept what it should be", "[cni-config]")
+{
+    Folder f;
+    f.file.check({});
+    CHECK_FALSE(std::filesystem::exists(f.conflist));
+
+    f.file.check(f.own);
+    const std::string content = need(read_file(f.conflist));
+    CHECK(content == render_conflist({f.own, "v-net-0", {}}));
+    struct stat status {};
+    REQUIRE(::stat(f.conflist.c_str(), &status) == 0);
+    CHECK((status.st_mode & 07777U) == 0600U);
+    CHECK(f.codes().empty());
+    REQUIRE(f.lines.size() == 1);
+    CHECK_THAT(f.lines[0],
+               has_text("event=cni-config-written file=" + f.conflist.string() + " cause=missing"));
+
+    SECTION("it is left alone when nothing changed")
+    {
+        f.file.check(f.own);
+        CHECK(f.lines.size() == 1);
+    }
+    SECTION("it is put back when somebody deletes it")
+    {
+        std::filesystem::remove(f.conflist);
+        f.file.check(f.own);
+        CHECK(need(read_file(f.conflist)) == content);
+    }
+    SECTION("it is put right when somebody edits it")
+    {
+        f.put(f.conflist, "{}");
+        f.file.check(f.own);
+        CHECK(need(read_file(f.conflist)) == content);
+        CHECK_THAT(f.lines.back(), has_text("cause=changed"));
+    }
+    SECTION("it follows the own podCIDR")
+    {
+        f.file.check({"10.244.9.0/24"_net});
+        CHECK_THAT(need(read_file(f.conflist)), has_text("10.244.9.0/24"));
+    }
+    SECTION("it chains portmap once that is installed")
+    {
+        f.put(f.plugins, R"({"plugins": [{"type": "portmap", "cniVersions": ["1.0.0"]}]})");
+        f.file.check(f.own);
+        CHECK_THAT(need(read_file(f.conflist)), has_text("portmap"));
+    }
+    SECTION("it stays while the node is not ready")
+    {
+        f.file.check({});
+        CHECK(need(read_file(f.conflist)) == content);
+    }
+}
+
+TEST_CASE("what keeps pods from Routelet's network is a finding, and nothing of others is touched",
+          "[cni-config]")
+{
+    Folder f;
+    SECTION("another configuration that sorts first")
+    {
+        f.put(f.directory / "00-other.conflist", "{}");
+        f.file.check(f.own);
+        CHECK(f.codes() == Strings{"cni-config-shadowed"});
+        CHECK_THAT(f.file.findings()[0].detail, has_text((f.directory / "00-other.conflist").string()));
+        CHECK(need(read_file(f.directory / "00-other.conflist")) == "{}");
+        CHECK(std::filesystem::exists(f.conflist));
+
+        std::filesystem::remove(f.directory / "00-other.conflist");
+        f.file.check(f.own);
+        CHECK(f.codes().empty());
+    }
+    SECTION("a folder that is not there, until it is")
+    {
+        std::filesystem::remove_all(f.directory);
+        f.file.check(f.own);
+        CHECK(f.codes() == Strings{"cni-config-unwritable"});
+        CHECK_THAT(f.file.findings()[0].detail, has_text(f.directory.string()));
+        std::filesystem::create_directory(f.directory);
+        f.file.check(f.own);
+        CHECK(f.codes().empty());
+        CHECK(std::filesystem::exists(f.conflist));
+    }
+    SECTION("a list of plugins that cannot be read")
+    {
+        f.put(f.plugins, "{");
+        f.file.check(f.own);
+        CHECK(f.codes() == Strings{"cni-plugins-unknown"});
+        CHECK(std::filesystem::exists(f.conflist));
+    }
+    SECTION("a portmap that cannot be chained")
+    {
+        f.put(f.plugins, R"({"plugins": [{"type": "portmap", "cniVersions": []}]})");
+        f.file.check(f.own);
+        CHECK(f.codes() == Strings{"cni-plugin-unusable"});
+    }
+}
+
+TEST_CASE("without a folder there is neither file nor finding", "[cni-config]")
+{
+    const Log log(LogFormat::text, LogLevel::error, [](const std::string&) { return true; });
+    CniConfigFile file({{}, "/nonexistent/plugins.json", "v-net-0"}, log);
+    file.check({"10.244.1.0/24"_net});
+    CHECK(file.findings().empty());
+}
