@@ -13,6 +13,10 @@ constexpr const char* description = "Routelet keeps this machine's kernel routes
                                     "nodes in sync with the Node objects\n"
                                     "of a Kubernetes cluster.";
 
+constexpr const char* install_footer =
+    "The plugin is the file routelet-cni beside this program. STATE_DIR/plugins.json tells the agent which plugins\n"
+    "there are. Exit status: 0 done, 1 something could not be written, 2 wrong usage.";
+
 constexpr const char* run_footer =
     "Each option can also be given as the environment variable named with it.\n"
     "\n"
@@ -48,6 +52,13 @@ std::vector<std::string> names_of(const std::map<std::string, Value>& values)
     for (const auto& [name, value] : values)
         names.push_back(name);
     return names;
+}
+
+// Without /proc the path is relative, and reading it says what is wrong.
+std::filesystem::path beside_this_program(const char* name)
+{
+    std::error_code unknown;
+    return std::filesystem::read_symlink("/proc/self/exe", unknown).replace_filename(name);
 }
 
 // Texts and numbers as they come from the command line.
@@ -124,6 +135,17 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
     run.footer(run_footer);
 }
 
+void add_install_options(CLI::App& install, InstallOptions& options)
+{
+    install.add_option("--cni-bin-dir", options.cni_bin_dir, "Folder where the container runtime looks for plugins")
+        ->envname("ROUTELET_CNI_BIN_DIR")
+        ->capture_default_str();
+    install.add_option("--state-dir", options.state_dir, "Folder for what the agent has to know")
+        ->envname("ROUTELET_STATE_DIR")
+        ->capture_default_str();
+    install.footer(install_footer);
+}
+
 } // namespace
 
 CommandLine parse_command_line(int argc, const char* const* argv)
@@ -134,21 +156,26 @@ CommandLine parse_command_line(int argc, const char* const* argv)
 
     RunOptions options;
     RawOptions raw;
+    InstallOptions install_options{.plugin = beside_this_program("routelet-cni")};
     CLI::App* run = app.add_subcommand("run", "Run the agent until a signal ends it");
+    CLI::App* install = app.add_subcommand("install", "Put the CNI plugin where the container runtime finds it");
     CLI::App* print_version = app.add_subcommand("version", "Print the version");
     add_run_options(*run, options, raw);
+    add_install_options(*install, install_options);
 
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         const bool is_answer = error.get_exit_code() == 0; // --help, --version
         app.exit(error);
-        return {.run = {}, .exit_status = is_answer ? exit_ok : exit_usage};
+        return {.exit_status = is_answer ? exit_ok : exit_usage};
     }
     if (print_version->parsed()) {
         std::cout << "routelet " << version() << " (" << commit() << ")\n";
         return {};
     }
+    if (install->parsed())
+        return {.install = std::move(install_options)};
     options.kubeconfig = raw.kubeconfig;
     options.reconciler.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
     options.reconciler.plan.cluster_cidrs = parse_prefixes(raw.cluster_cidrs);
@@ -157,7 +184,7 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.reconciler.withdrawal_grace = std::chrono::seconds(raw.grace_seconds);
     options.log_format = log_formats.at(raw.log_format);
     options.log_level = raw.verbose ? LogLevel::debug : log_levels.at(raw.log_level);
-    return {.run = std::move(options), .exit_status = exit_ok};
+    return {.run = std::move(options)};
 }
 
 } // namespace routelet::controller
