@@ -21,15 +21,17 @@ RUN set -eu; \
 WORKDIR /src
 COPY . .
 
-# What `git describe --always --dirty` says: there is no .git here.
+# REVISION is what `git describe --always --dirty` says: there is no .git here.
+ARG VERSION=unknown
 ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
 RUN --mount=type=cache,target=/ccache set -eu; \
     export CCACHE_DIR=/ccache CCACHE_NOHASHDIR=1; \
     cmake --preset release --log-level=WARNING -DROUTELET_TESTS=OFF -DROUTELET_STATIC_LIBRARIES=ON \
         -DROUTELET_COMMIT="$REVISION" -DCMAKE_CXX_FLAGS="-ffile-prefix-map=/src=. -ffunction-sections -fdata-sections" \
-        -DCMAKE_EXE_LINKER_FLAGS=-Wl,--gc-sections >/dev/null; \
+        -DCMAKE_EXE_LINKER_FLAGS="-Wl,--gc-sections -Wl,-z,pack-relative-relocs" >/dev/null; \
     cmake --build --preset release --target routelet routelet-cni; \
-    script/image-content build/release /image
+    script/image-content build/release /image "$VERSION" "$CREATED"
 
 FROM scratch
 ARG VERSION=unknown
