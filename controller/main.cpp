@@ -42,14 +42,27 @@ int run(const RunOptions& options)
     return exit_failed;
 }
 
+int run(const InstallOptions& options)
+{
+    const auto installed = install(options, Log(LogFormat::text, LogLevel::info));
+    if (installed)
+        return exit_ok;
+    std::cerr << "routelet: " << installed.error() << "\n";
+    return exit_failed;
+}
+
 } // namespace
 
 int main(int argc, char** argv)
 try {
     const CommandLine command = parse_command_line(argc, argv);
+    if (command.run)
+        return run(*command.run);
     if (command.status)
         return show_status(*command.status, std::cout, std::cerr);
-    return command.run ? run(*command.run) : command.exit_status;
+    if (command.install)
+        return run(*command.install);
+    return command.exit_status;
 } catch (const std::exception& error) {
     std::cerr << "routelet: " << error.what() << "\n";
     return exit_failed;

@@ -14,6 +14,10 @@ constexpr const char* description = "Routelet keeps this machine's kernel routes
                                     "nodes in sync with the Node objects\n"
                                     "of a Kubernetes cluster.";
 
+constexpr const char* install_footer =
+    "The plugin is the file routelet-cni beside this program. STATE_DIR/plugins.json tells the agent which plugins\n"
+    "there are. Exit status: 0 done, 1 something could not be written, 2 wrong usage.";
+
 constexpr const char* run_footer =
     "Each option can also be given as the environment variable named with it; one that is empty counts as "
     "not set.\n"
@@ -61,6 +65,13 @@ std::vector<std::string> names_of(const std::map<std::string, Value>& values)
     for (const auto& [name, value] : values)
         names.push_back(name);
     return names;
+}
+
+// Without /proc the path is relative, and reading it says what is wrong.
+std::filesystem::path beside_this_program(const char* name)
+{
+    std::error_code unknown;
+    return std::filesystem::read_symlink("/proc/self/exe", unknown).replace_filename(name);
 }
 
 // Texts and numbers as they come from the command line.
@@ -183,11 +194,22 @@ CommandLine status_command(const RawOptions& raw)
 {
     if (raw.health_address.empty()) {
         std::cerr << "routelet: --health-bind-address is empty, so there is nobody to ask\n";
-        return {.run = {}, .status = {}, .exit_status = exit_usage};
+        return {.exit_status = exit_usage};
     }
     StatusOptions options{.health = HttpAddress::parse(raw.health_address).value(),
                           .json = raw.status_output == "json"};
-    return {.run = {}, .status = std::move(options), .exit_status = exit_ok};
+    return {.status = std::move(options)};
+}
+
+void add_install_options(CLI::App& install, InstallOptions& options)
+{
+    install.add_option("--cni-bin-dir", options.cni_bin_dir, "Folder where the container runtime looks for plugins")
+        ->envname("ROUTELET_CNI_BIN_DIR")
+        ->capture_default_str();
+    install.add_option("--state-dir", options.state_dir, "Folder for what the agent has to know")
+        ->envname("ROUTELET_STATE_DIR")
+        ->capture_default_str();
+    install.footer(install_footer);
 }
 
 } // namespace
@@ -200,18 +222,21 @@ CommandLine parse_command_line(int argc, const char* const* argv)
 
     RunOptions options;
     RawOptions raw;
+    InstallOptions install_options{.plugin = beside_this_program("routelet-cni")};
     CLI::App* run = app.add_subcommand("run", "Run the agent until a signal ends it");
     CLI::App* status = app.add_subcommand("status", "Show what this node's agent does and finds");
+    CLI::App* install = app.add_subcommand("install", "Put the CNI plugin where the container runtime finds it");
     CLI::App* print_version = app.add_subcommand("version", "Print the version");
     add_run_options(*run, options, raw);
     add_status_options(*status, raw);
+    add_install_options(*install, install_options);
 
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         const bool is_answer = error.get_exit_code() == 0; // --help, --version
         app.exit(error);
-        return {.run = {}, .status = {}, .exit_status = is_answer ? exit_ok : exit_usage};
+        return {.exit_status = is_answer ? exit_ok : exit_usage};
     }
     if (print_version->parsed()) {
         std::cout << "routelet " << version() << " (" << commit() << ")\n";
@@ -219,6 +244,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     }
     if (status->parsed())
         return status_command(raw);
+    if (install->parsed())
+        return {.install = std::move(install_options)};
     options.kubeconfig = raw.kubeconfig;
     options.reconciler.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
     options.reconciler.plan.cluster_cidrs = parse_prefixes(raw.cluster_cidrs);
@@ -234,7 +261,7 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.life.look_interval = std::min(options.life.look_interval, options.check_interval);
     if (!raw.health_address.empty())
         options.life.health = HttpAddress::parse(raw.health_address).value(); // check_health_address() saw it
-    return {.run = std::move(options), .status = {}, .exit_status = exit_ok};
+    return {.run = std::move(options)};
 }
 
 } // namespace routelet::controller

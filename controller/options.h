@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/install.h"
 #include "controller/log.h"
 #include "controller/node_life.h"
 #include "controller/reconciler.h"
@@ -23,10 +24,11 @@ struct RunOptions {
     std::chrono::seconds check_interval{300};
 };
 
-// Either what to do, or the exit status of what is done already: --help, version, a usage error.
+// At most one of the commands, or the exit status of what is done already: --help, version, a usage error.
 struct CommandLine {
-    std::optional<RunOptions> run;
-    std::optional<StatusOptions> status;
+    std::optional<RunOptions> run{};
+    std::optional<StatusOptions> status{};
+    std::optional<InstallOptions> install{};
     int exit_status = 0;
 };
 
