@@ -201,17 +201,22 @@ routes_of()
         jq --raw-output '.[] | select(.gateway) | "\(.dst) via \(.gateway)"'
 }
 
-# routes_to NODE NODE...: each of the others has both routes to the first one's pods.
+# routes_to NODE: the two that every other node should have to its pods.
 routes_to()
 {
-    local to=$1 node family address routes
+    local number=$((10 + $(node_number "$1")))
+    printf '%s via %s\n' "$(pod_range "$1" 4)" "192.168.1.$number" "$(pod_range "$1" 6)" "fd00:192:168:1::$number"
+}
+
+# have_routes ROUTES NODE...: each of the nodes has all of them.
+have_routes()
+{
+    local routes=$1 node
     shift
     for node; do
-        routes=$(routes_of "$node")
-        for family in 4 6; do
-            address=192.168.1.$((10 + $(node_number "$to")))
-            [[ $family == 4 ]] || address=fd00:192:168:1::$((10 + $(node_number "$to")))
-            grep --quiet --fixed-strings --line-regexp "$(pod_range "$to" $family) via $address" <<<"$routes" || return 1
-        done
+        [[ -z $(comm -23 <(sort <<<"$routes") <(routes_of "$node" | sort)) ]] || {
+            printf '%s has:\n%s\nand should have:\n%s\n' "$node" "$(routes_of "$node")" "$routes" >"$work/why"
+            return 1
+        }
     done
 }
