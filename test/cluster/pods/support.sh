@@ -64,9 +64,17 @@ pod_range()
         '.spec.podCIDRs // [] | .[] | select(contains(":") == ($colon == ":"))'
 }
 
+# pod_on NODE WHICH...: the name of the pod there that kubectl get pods WHICH... lists, and that is not about to go.
+pod_on()
+{
+    local node=$1
+    shift
+    admin get pods "$@" --field-selector "spec.nodeName=$node" -o json |
+        jq --raw-output '[.items[].metadata | select(.deletionTimestamp | not)][0].name // empty'
+}
+
 # agent_pod NODE: the name of Routelet's pod there.
-agent_pod() { admin get pods --namespace routelet --selector app.kubernetes.io/name=routelet --field-selector "spec.nodeName=$1" \
-    -o jsonpath='{.items[0].metadata.name}'; }
+agent_pod() { pod_on "$1" --namespace routelet --selector app.kubernetes.io/name=routelet; }
 agent_log() { admin logs --namespace routelet "$(agent_pod "$1")" --container routelet; }
 agent_status() { admin exec --namespace routelet "$(agent_pod "$1")" --container routelet -- /routelet status; }
 logs() { agent_log "$1" >"$work/agent.log" 2>"$work/why" && a_line_has "$work/agent.log" "${@:2}"; }
@@ -109,7 +117,7 @@ pod_address()
 }
 
 # tools_on NODE: the pod of DaemonSet tools there.
-tools_on() { admin get pods --selector app=tools --field-selector "spec.nodeName=$1" -o jsonpath='{.items[0].metadata.name}'; }
+tools_on() { pod_on "$1" --selector app=tools; }
 
 # url ADDRESS PORT: of the program in image tools that says who asks.
 url() { [[ $1 == *:* ]] && printf 'http://[%s]:%s/cgi-bin/who' "$1" "$2" || printf 'http://%s:%s/cgi-bin/who' "$1" "$2"; }
@@ -152,14 +160,14 @@ pings=()
 # start_pings POD POD: every 10 ms, both ways and in both families, until lost_none.
 start_pings()
 {
-    local pair family
+    local pair family pid address
     pings=()
     rm -f "$work"/ping.*
     for pair in "$1 $2" "$2 $1"; do
         set -- $pair
         for family in 4 6; do
-            nsenter --target "$(container_process default "$1")" --net \
-                ping -q -n -i 0.01 "$(pod_address "$2" $family)" >"$work/ping.$1.$family" 2>&1 &
+            pid=$(container_process default "$1") address=$(pod_address "$2" $family)
+            nsenter --target "$pid" --net ping -q -n -i 0.01 "$address" >"$work/ping.$1.$family" 2>&1 &
             pings+=($!)
         done
     done
@@ -193,17 +201,22 @@ routes_of()
         jq --raw-output '.[] | select(.gateway) | "\(.dst) via \(.gateway)"'
 }
 
-# routes_to NODE NODE...: each of the others has both routes to the first one's pods.
+# routes_to NODE: the two that every other node should have to its pods.
 routes_to()
 {
-    local to=$1 node family address routes
+    local number=$((10 + $(node_number "$1")))
+    printf '%s via %s\n' "$(pod_range "$1" 4)" "192.168.1.$number" "$(pod_range "$1" 6)" "fd00:192:168:1::$number"
+}
+
+# have_routes ROUTES NODE...: each of the nodes has all of them.
+have_routes()
+{
+    local routes=$1 node
     shift
     for node; do
-        routes=$(routes_of "$node")
-        for family in 4 6; do
-            address=192.168.1.$((10 + $(node_number "$to")))
-            [[ $family == 4 ]] || address=fd00:192:168:1::$((10 + $(node_number "$to")))
-            grep --quiet --fixed-strings --line-regexp "$(pod_range "$to" $family) via $address" <<<"$routes" || return 1
-        done
+        [[ -z $(comm -23 <(sort <<<"$routes") <(routes_of "$node" | sort)) ]] || {
+            printf '%s has:\n%s\nand should have:\n%s\n' "$node" "$(routes_of "$node")" "$routes" >"$work/why"
+            return 1
+        }
     done
 }

@@ -154,9 +154,11 @@ check "and again when somebody has deleted the rules" within 2 leaves_as_node
 in_node node02 nft flush ruleset
 check "and when somebody has flushed the whole ruleset" within 2 leaves_as_node
 check "the log has it" logs node02 masquerade-restored
+must stop_daemon node02 kube-proxy # whose rules went with the others
+must start_kube_proxy node02
 
 # An address of the own range that nobody has.
-unreachable() { in_node node01 ping -c 1 -W 2 "$1" >"$work/why" 2>&1; grep --quiet --ignore-case unreachable "$work/why"; }
+unreachable() { in_node node01 ping -c 1 -W 5 "$1" >"$work/why" 2>&1; grep --quiet -e Unreachable -e 'No route to host' "$work/why"; }
 free4=$(pod_range node01 4) free6=$(pod_range node01 6)
 check "a free address of the own podCIDR is unreachable, IPv4" unreachable "${free4%.0/24}.200"
 in_node node01 ip link set v-net-0 down
