@@ -86,8 +86,9 @@ asio::awaitable<void> serve(Client client, HttpServer::Handler handler)
     beast::flat_buffer buffer(header_limit);
     http::request_parser<http::empty_body> parser;
     parser.header_limit(header_limit);
-    parser.body_limit(0);
-    const auto [read_code, read_bytes] = co_await http::async_read(*client, buffer, parser, await_result);
+    // A body is of no interest: the answer, and the end of the connection, do not wait for it.
+    const auto [read_code, read_bytes] =
+        co_await http::async_read_header(*client, buffer, parser, await_result);
     if (read_code)
         co_return;
     const Response response = answer(parser.get(), handler);

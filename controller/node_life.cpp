@@ -60,25 +60,27 @@ asio::awaitable<void> NodeLife::look_now_and_then()
 
 void NodeLife::look()
 {
-    const Readiness::State before = readiness_.state;
+    const Readiness before = readiness_;
     readiness_ = judge_readiness(reconciler_.readiness_facts());
-    if (readiness_.state != before || reconciler_.plan().own_pod_cidrs != pod_cidrs_)
+    if (readiness_.state != before.state || reconciler_.plan().own_pod_cidrs != pod_cidrs_)
         check_cni_config();
     finding_log_.tell(findings());
     tell_readiness(before);
 }
 
-void NodeLife::tell_readiness(Readiness::State before)
+void NodeLife::tell_readiness(const Readiness& before)
 {
-    if (readiness_.state == Readiness::State::ready && before != Readiness::State::ready)
+    if (readiness_.state == Readiness::State::ready && before.state != Readiness::State::ready)
         log_.write(LogLine(LogLevel::info, "node-ready").with("node", options_.node_name));
     if (readiness_.state != Readiness::State::not_ready)
         return;
     const auto now = Cause::Clock::now();
-    if (before == Readiness::State::not_ready && now - unready_told_ < repeat_unready)
+    const Condition* unmet = readiness_.first_unmet();
+    const bool is_same =
+        before.state == Readiness::State::not_ready && before.first_unmet()->name == unmet->name;
+    if (is_same && now - unready_told_ < repeat_unready)
         return;
     unready_told_ = now;
-    const Condition* unmet = readiness_.first_unmet();
     log_.write(LogLine(LogLevel::warn, "node-not-ready")
                    .with("node", options_.node_name)
                    .with("condition", unmet->name)

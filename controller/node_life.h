@@ -50,7 +50,7 @@ public:
 
 private:
     boost::asio::awaitable<void> look_now_and_then();
-    void tell_readiness(Readiness::State before);
+    void tell_readiness(const Readiness& before);
     void check_cni_config();
     std::vector<Finding> findings() const;
     HttpResponse answer(std::string_view path) const;

@@ -109,10 +109,10 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
     run.add_option("--state-dir", raw.state_dir, "Folder of what routelet install wrote down")
         ->envname("ROUTELET_STATE_DIR")
         ->capture_default_str();
-    add_health_option(
-        run, raw,
-        "Where /livez, /readyz and /status are served; empty for nowhere. With any other than a "
-        "loopback address, whoever reaches it can read the list of nodes");
+    add_health_option(run, raw,
+                      "Where /livez, /readyz and /status are served; nowhere with an empty argument of its "
+                      "own. With any other than a "
+                      "loopback address, whoever reaches it can read the list of nodes");
     run.add_flag(
            "--network-unavailable-condition", options.life.network_unavailable_condition,
            "Keep the condition NetworkUnavailable of this Node; needs the permission to patch nodes/status")

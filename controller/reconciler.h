@@ -35,7 +35,7 @@ public:
     struct Options {
         PlanOptions plan;
         RouteIdentity identity;
-        std::string pod_bridge;
+        std::string pod_bridge = "v-net-0";
         std::chrono::seconds withdrawal_grace{30}; // 0: none
     };
 

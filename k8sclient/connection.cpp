@@ -1,4 +1,4 @@
-// The only file that includes Boost.Beast.
+// The only file of this folder that includes Boost.Beast.
 #include "k8sclient/connection.h"
 
 #include "base/version.h"

@@ -1,0 +1,106 @@
+#include "controller/status.h"
+#include "test/support/catch.h"
+
+#include <nlohmann/json.hpp>
+
+using namespace routelet;
+using namespace routelet::controller;
+using namespace routelet::test;
+using nlohmann::json;
+
+namespace {
+
+// node01 among a routed, a refused and a pending node.
+struct Described {
+    ApiState api{ApiState::What::failing, std::chrono::system_clock::from_time_t(1767225600),
+                 "no route to host"};
+    Readiness readiness =
+        judge_readiness({.node_name = "node01",
+                         .nodes_listed = true,
+                         .reconciled = true,
+                         .node_exists = true,
+                         .own_verdicts = {{"node01", "10.244.1.0/24", NodeState::self, Reason::none, ""}}});
+    std::vector<Finding> findings;
+    Plan plan{.routes = {{"10.244.2.0/24"_net, "192.168.1.12"_ip, netlink::IfIndex{2}, "node02"}},
+              .own_pod_cidrs = {"10.244.1.0/24"_net},
+              .verdicts = {{"node01", "10.244.1.0/24", NodeState::self, Reason::none, ""},
+                           {"node02", "10.244.2.0/24", NodeState::routed, Reason::none, ""},
+                           {"node03", "", NodeState::pending, Reason::no_pod_cidr, ""},
+                           {"node04", "0.0.0.0/1", NodeState::refused, Reason::pod_cidr_not_unicast, "why"}}};
+    std::map<IpPrefix, std::string> refusals;
+
+    std::string text() const
+    {
+        return to_json({.node_name = "node01",
+                        .api_url = "https://10.0.0.1:6443",
+                        .api = api,
+                        .readiness = readiness,
+                        .findings = findings,
+                        .plan = plan,
+                        .refusals = refusals,
+                        .routes_in_place = 1});
+    }
+};
+
+} // namespace
+
+TEST_CASE("the status has all that an operator asks for", "[status]")
+{
+    Described described;
+    described.findings = {{"cni-config-shadowed", "00-other.conf", "remove it"}};
+    described.refusals = {{"10.244.2.0/24"_net, "Network is unreachable"}};
+
+    const json status = json::parse(described.text());
+
+    CHECK(status["node"] == "node01");
+    CHECK(status["state"] == "ready");
+    CHECK(status["podCIDRs"] == json({"10.244.1.0/24"}));
+    CHECK(status["routes"] == json({{"planned", 1}, {"inPlace", 1}}));
+    CHECK(status["counts"] == json({{"routed", 1}, {"self", 1}, {"pending", 1}, {"refused", 1}}));
+    CHECK(status["api"] == json({{"server", "https://10.0.0.1:6443"},
+                                 {"state", "failing"},
+                                 {"since", "2026-01-01T00:00:00Z"},
+                                 {"error", "no route to host"}}));
+    CHECK(status["conditions"].size() == 5);
+    CHECK(status["findings"][0]["code"] == "cni-config-shadowed");
+    REQUIRE(status["nodes"].size() == 4);
+    CHECK(status["nodes"][1] == json({{"node", "node02"},
+                                      {"destination", "10.244.2.0/24"},
+                                      {"state", "routed"},
+                                      {"nextHop", "192.168.1.12"},
+                                      {"error", "Network is unreachable"}}));
+    CHECK(status["nodes"][3]["reason"] == "pod-cidr-not-unicast");
+}
+
+TEST_CASE("for a person the status is a few lines", "[status]")
+{
+    Described described;
+    const auto ready = need(summarize_status(described.text()));
+    CHECK(ready.is_ready);
+    CHECK_THAT(ready.text, has_text("node      node01: ready\n"));
+    CHECK_THAT(ready.text, has_text("routes    1 of 1 in place\n"));
+    CHECK_THAT(ready.text, has_text("failing since 2026-01-01T00:00:00Z: no route to host\n"));
+    CHECK_THAT(ready.text, has_text("findings: none\n"));
+    CHECK_THAT(ready.text, has_text("  node02  routed   10.244.2.0/24  192.168.1.12\n"));
+
+    described.readiness = judge_readiness({.node_name = "node01", .nodes_listed = true});
+    described.findings = described.readiness.findings();
+    const auto unready = need(summarize_status(described.text()));
+    CHECK_FALSE(unready.is_ready);
+    CHECK_THAT(unready.text,
+               has_text("  self-missing: the API server has no Node named node01\n      to do: "));
+}
+
+TEST_CASE("another program's answer is no status", "[status]")
+{
+    const auto text = GENERATE("", "<html>", "{}", "[]", R"({"state": 1})");
+    CAPTURE(text);
+    CHECK(summarize_status(text).has_error());
+}
+
+TEST_CASE("a probe reads a line for each condition", "[status]")
+{
+    const std::string text = to_text(judge_readiness({.node_name = "node01", .nodes_listed = true}));
+    CHECK_THAT(text, has_text("nodes-listed: met\n"));
+    CHECK_THAT(text, has_text("own-node: unmet (the API server has no Node named node01)\n"));
+}
