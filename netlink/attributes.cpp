@@ -3,6 +3,8 @@
 #include <libmnl/libmnl.h>
 
 #include <algorithm>
+#include <map>
+#include <vector>
 
 namespace routelet::netlink {
 namespace {
@@ -22,6 +24,19 @@ std::span<const std::uint8_t> after_front(std::span<const std::uint8_t> bytes) n
 {
     const std::size_t skipped = MNL_ALIGN(mnl_attr_get_len(front(bytes)));
     return bytes.subspan(std::min(skipped, bytes.size()));
+}
+
+// Requires a whole attribute.
+std::span<const std::uint8_t> content_of_front(std::span<const std::uint8_t> bytes) noexcept
+{
+    return bytes.subspan(MNL_ATTR_HDRLEN, mnl_attr_get_payload_len(front(bytes)));
+}
+
+bool nest_includes(std::span<const std::uint8_t> found, std::span<const std::uint8_t> wanted)
+{
+    const auto inside = Attributes::parse(found);
+    const auto wanted_inside = Attributes::parse(wanted);
+    return inside && wanted_inside && inside->include(*wanted_inside);
 }
 
 } // namespace
@@ -48,7 +63,7 @@ std::optional<std::span<const std::uint8_t>> Attributes::find(std::uint16_t type
 {
     for (auto rest = bytes_; !rest.empty(); rest = after_front(rest))
         if (mnl_attr_get_type(front(rest)) == type)
-            return rest.subspan(MNL_ATTR_HDRLEN, mnl_attr_get_payload_len(front(rest)));
+            return content_of_front(rest);
     return std::nullopt;
 }
 
@@ -104,6 +119,34 @@ bool Attributes::read(std::uint16_t type, Attributes& nested) const
     if (inside)
         nested = *inside;
     return inside.has_value();
+}
+
+void Attributes::for_each(
+    const std::function<void(std::uint16_t type, std::span<const std::uint8_t> content)>& take) const
+{
+    for (auto rest = bytes_; !rest.empty(); rest = after_front(rest))
+        take(mnl_attr_get_type(front(rest)), content_of_front(rest));
+}
+
+bool Attributes::include(const Attributes& wanted) const
+{
+    std::map<std::uint16_t, std::vector<std::span<const std::uint8_t>>> found;
+    for_each([&](std::uint16_t type, auto content) { found[type].push_back(content); });
+
+    std::map<std::uint16_t, std::size_t> seen;
+    for (auto rest = wanted.bytes_; !rest.empty(); rest = after_front(rest)) {
+        const std::uint16_t type = mnl_attr_get_type(front(rest));
+        const std::size_t nth = seen[type]++;
+        if (nth >= found[type].size())
+            return false;
+        const bool is_nest = (front(rest)->nla_type & NLA_F_NESTED) != 0;
+        if (!(is_nest ? nest_includes(found[type][nth], content_of_front(rest))
+                      : std::ranges::equal(found[type][nth], content_of_front(rest))))
+            return false;
+    }
+    return std::ranges::all_of(seen, [&](const auto& type_and_count) {
+        return found[type_and_count.first].size() == type_and_count.second;
+    });
 }
 
 } // namespace routelet::netlink

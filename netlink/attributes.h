@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -56,6 +57,15 @@ public:
     // 4 or 16 bytes, as `af` (AF_INET or AF_INET6) demands.
     bool read(std::uint16_t type, int af, std::optional<IpAddress>& value) const;
     bool read(std::uint16_t type, Attributes& nested) const;
+
+    // Calls `take` with each, in order, whatever its type.
+    void for_each(
+        const std::function<void(std::uint16_t type, std::span<const std::uint8_t> content)>& take) const;
+
+    // Whether everything in `wanted` is here too, with the same content; there may be more. What `wanted`
+    // marks as a nest (NLA_F_NESTED) is compared inside; of a type that it has several times, as the elements
+    // of a list, there must be just as many, in the same order.
+    bool include(const Attributes& wanted) const;
 
 private:
     explicit Attributes(std::span<const std::uint8_t> bytes) noexcept : bytes_(bytes) {}

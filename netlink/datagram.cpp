@@ -3,7 +3,9 @@
 #include <libmnl/libmnl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 
 namespace routelet::netlink {
 
@@ -49,6 +51,18 @@ void enlarge_receive_buffer(int fd, int bytes) noexcept
 {
     if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
         (void)::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes); // smaller: it overruns earlier
+}
+
+void enlarge_send_buffer(int fd, std::size_t bytes) noexcept
+{
+    int now = 0;
+    socklen_t size = sizeof now;
+    (void)::getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &now, &size);                     // 0: then it is set
+    const int wanted = static_cast<int>(std::min(bytes, std::size_t{INT_MAX / 2})); // the kernel doubles it
+    if (now / 2 >= wanted)
+        return;
+    if (::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &wanted, sizeof wanted) != 0)
+        (void)::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted); // too small: sending says so
 }
 
 } // namespace routelet::netlink

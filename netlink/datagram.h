@@ -27,4 +27,7 @@ void for_each_message(
 // Asks for a receive buffer of that size; settles for what net.core.rmem_max allows without CAP_NET_ADMIN.
 void enlarge_receive_buffer(int fd, int bytes) noexcept;
 
+// Makes room for a datagram of that size, likewise; never shrinks.
+void enlarge_send_buffer(int fd, std::size_t bytes) noexcept;
+
 } // namespace routelet::netlink

@@ -1,5 +1,7 @@
 #include "netlink/message.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -67,6 +69,11 @@ void Request::put_u16(std::uint16_t attribute, std::uint16_t value)
 void Request::put_u32(std::uint16_t attribute, std::uint32_t value)
 {
     put(attribute, std::span(reinterpret_cast<const std::uint8_t*>(&value), sizeof value));
+}
+
+void Request::put_be32(std::uint16_t attribute, std::uint32_t value)
+{
+    put_u32(attribute, htonl(value));
 }
 
 // Appends, pads with zeros to the next multiple of four, and keeps nlmsg_len right.

@@ -35,7 +35,7 @@ constexpr int to_int(IfIndex index) noexcept
 // ever truncated. NLM_F_REQUEST and the sequence number are the socket's business.
 class Request {
 public:
-    // `header` is the family's fixed header: ifinfomsg, rtmsg, ifaddrmsg, ndmsg.
+    // `header` is the family's fixed header: ifinfomsg, rtmsg, ifaddrmsg, ndmsg, nfgenmsg.
     template <class Header>
     Request(std::uint16_t type, std::uint16_t flags, const Header& header) : Request(type, flags)
     {
@@ -60,6 +60,8 @@ public:
     void put_u8(std::uint16_t attribute, std::uint8_t value);
     void put_u16(std::uint16_t attribute, std::uint16_t value);
     void put_u32(std::uint16_t attribute, std::uint32_t value);
+    void put_be32(std::uint16_t attribute,
+                  std::uint32_t value); // network order, as nf_tables has its numbers
 
     // A fixed header inside an attribute, as VETH_INFO_PEER has one.
     template <class Header>

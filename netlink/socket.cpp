@@ -3,7 +3,9 @@
 #include "netlink/attributes.h"
 #include "netlink/datagram.h"
 
+#include <arpa/inet.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <sys/time.h>
 
 #include <algorithm>
@@ -19,12 +21,6 @@ constexpr int receive_buffer = 4 * 1024 * 1024; // bytes; 512 refusals with thei
 constexpr timeval answer_timeout{.tv_sec = 10, .tv_usec = 0};
 constexpr int dump_attempts = 10;
 
-// An NLMSG_ERROR or NLMSG_DONE: 0 or a positive errno, and the kernel's own words (NETLINK_EXT_ACK).
-struct Answer {
-    int number = 0;
-    std::string text;
-};
-
 // Where the attributes of an NLMSG_ERROR begin: behind the request's header, or, when the kernel did not cap
 // the copy, behind all of it.
 std::size_t error_size(const nlmsghdr& header, std::span<const std::uint8_t> payload)
@@ -36,27 +32,25 @@ std::size_t error_size(const nlmsghdr& header, std::span<const std::uint8_t> pay
     return capped ? sizeof(nlmsgerr) : sizeof(int) + MNL_ALIGN(std::size_t{error->msg.nlmsg_len});
 }
 
-Answer answer_in(const nlmsghdr& header, std::span<const std::uint8_t> payload)
+// What an NLMSG_ERROR or NLMSG_DONE says: success, or an errno and the kernel's own words (NETLINK_EXT_ACK).
+Result<> answer_in(const nlmsghdr& header, std::span<const std::uint8_t> payload)
 {
-    const auto number = read_header<int>(payload);
-    if (!number)
-        return {.number = EBADMSG, .text = {}};
-    Answer answer{.number = -*number, .text = {}};
+    const int number = read_header<int>(payload).value_or(-EBADMSG);
+    if (number == 0)
+        return {};
+    std::string text;
     if ((header.nlmsg_flags & NLM_F_ACK_TLVS) != 0) {
         const std::size_t fixed =
             header.nlmsg_type == NLMSG_ERROR ? error_size(header, payload) : sizeof(int);
         if (const auto attributes = Attributes::parse(after_header(payload, fixed)))
-            (void)attributes->read(NLMSGERR_ATTR_MSG, answer.text); // a text reads from any bytes
+            (void)attributes->read(NLMSGERR_ATTR_MSG, text); // a text reads from any bytes
     }
-    return answer;
+    return Error{{-number, boost::system::system_category()}, std::move(text)};
 }
 
-Result<> as_result(const Request& request, const Answer& answer)
+Result<> about(const Request& request, Result<> answer)
 {
-    if (answer.number == 0)
-        return {};
-    Error error{{answer.number, boost::system::system_category()}, answer.text};
-    return error.within(request.what());
+    return answer ? answer : answer.error().within(request.what());
 }
 
 Error too_large(const Request& request)
@@ -118,12 +112,23 @@ void Socket::Close::operator()(mnl_socket* socket) const noexcept
 
 Result<Socket> Socket::open()
 {
-    Socket opened(mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC));
+    return open(NETLINK_ROUTE);
+}
+
+Result<Socket> Socket::open_netfilter()
+{
+    return open(NETLINK_NETFILTER);
+}
+
+Result<Socket> Socket::open(int protocol)
+{
+    const std::string what = protocol == NETLINK_ROUTE ? "an rtnetlink socket" : "a netfilter socket";
+    Socket opened(mnl_socket_open2(protocol, SOCK_CLOEXEC));
     mnl_socket* const socket = opened.socket_.get();
     if (socket == nullptr)
-        return last_errno("opening an rtnetlink socket");
+        return last_errno("opening " + what);
     if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) != 0)
-        return last_errno("binding an rtnetlink socket");
+        return last_errno("binding " + what);
 
     set_option(socket, NETLINK_EXT_ACK);
     set_option(socket, NETLINK_CAP_ACK);
@@ -131,9 +136,14 @@ Result<Socket> Socket::open()
     enlarge_receive_buffer(mnl_socket_get_fd(socket), receive_buffer);
     const int fd = mnl_socket_get_fd(socket);
     if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &answer_timeout, sizeof answer_timeout) != 0)
-        return last_errno("setting the timeout of an rtnetlink socket");
+        return last_errno("setting the timeout of " + what);
     opened.buffer_.resize(datagram_limit);
     return opened;
+}
+
+std::uint32_t Socket::port() const noexcept
+{
+    return mnl_socket_get_portid(socket_.get());
 }
 
 Result<> Socket::execute(const Request& request)
@@ -184,27 +194,75 @@ void Socket::execute_batch(std::span<const Request> requests, std::span<Result<>
             append(bytes, requests[i], i == last ? NLM_F_ACK : 0U, first + static_cast<std::uint32_t>(i));
     const Result<> sent = send(bytes);
 
+    const bool all_answered = sent && await_answers([&](std::uint32_t sequence, Result<> answer) {
+                                  const std::uint32_t i = sequence - first;
+                                  if (i >= requests.size())
+                                      return false; // late, for a request that was given up
+                                  known[i] = true;
+                                  results[i] = about(requests[i], std::move(answer));
+                                  return i == last;
+                              });
+    for (std::size_t i = 0; i < requests.size() && !all_answered; ++i)
+        if (!known[i])
+            results[i] = sent ? answer_lost(requests[i]) : sent.error().within(requests[i].what());
+}
+
+// Waits until `take` says that this was the last answer. False when some were lost.
+bool Socket::await_answers(const std::function<bool(std::uint32_t sequence, Result<> answer)>& take)
+{
     bool lost = false;
-    while (sent && (lost || !known[last])) {
+    bool done = false;
+    while (lost || !done) {
         const auto datagram = receive(mnl_socket_get_fd(socket_.get()), buffer_, lost ? MSG_DONTWAIT : 0);
         if (!datagram && !is_loss(datagram.error()))
-            break; // nothing comes any more
+            return false; // nothing comes any more
         if (!datagram) {
             lost = true;
             continue;
         }
         for_each_message(*datagram, [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
-            const std::uint32_t i = header.nlmsg_seq - first;
-            if (header.nlmsg_type != NLMSG_ERROR || i >= requests.size())
-                return; // late, for a request that was given up
-            known[i] = true;
-            results[i] = as_result(requests[i], answer_in(header, payload));
+            if (header.nlmsg_type == NLMSG_ERROR)
+                done = take(header.nlmsg_seq, answer_in(header, payload)) || done;
         });
     }
-    const bool all_answered = sent && known[last] && !lost;
-    for (std::size_t i = 0; i < requests.size() && !all_answered; ++i)
-        if (!known[i])
-            results[i] = sent ? answer_lost(requests[i]) : sent.error().within(requests[i].what());
+    return true;
+}
+
+// The kernel takes a batch only from one datagram, and answers the requests in it that fail, in their order,
+// and the last one, which asks for it. What fails as a whole (no such subsystem, the commit) is answered as
+// the batch's beginning, before anything else.
+Result<> Socket::execute_atomically(std::span<const Request> requests)
+{
+    if (requests.empty())
+        return {};
+    nfgenmsg header{};
+    header.res_id = htons(NFNL_SUBSYS_NFTABLES);
+    const std::uint32_t beginning = sequence_ + 1;
+    sequence_ += static_cast<std::uint32_t>(requests.size()) + 2;
+
+    std::vector<std::uint8_t> bytes;
+    append(bytes, Request(NFNL_MSG_BATCH_BEGIN, 0, header), 0, beginning);
+    for (std::size_t i = 0; i < requests.size(); ++i) {
+        if (requests[i].overflowed())
+            return too_large(requests[i]);
+        const bool is_last = i + 1 == requests.size();
+        append(bytes, requests[i], is_last ? NLM_F_ACK : 0U, beginning + 1 + static_cast<std::uint32_t>(i));
+    }
+    append(bytes, Request(NFNL_MSG_BATCH_END, 0, header), 0, sequence_);
+    enlarge_send_buffer(mnl_socket_get_fd(socket_.get()), bytes.size());
+    if (const auto sent = send(bytes); !sent)
+        return sent.error().within(requests.front().what());
+
+    Result<> first_refusal;
+    const bool all_answered = await_answers([&](std::uint32_t sequence, const Result<>& answer) {
+        const std::uint32_t number = sequence - beginning; // 0: the batch itself
+        if (number > requests.size())
+            return false; // late, for a batch that was given up
+        if (!answer && first_refusal)
+            first_refusal = about(requests[number == 0 ? 0 : number - 1], answer);
+        return number == requests.size() || (number == 0 && !answer);
+    });
+    return all_answered ? first_refusal : answer_lost(requests.front());
 }
 
 Result<> Socket::get(const Request& request, const std::function<void(const Message&)>& take)
@@ -248,7 +306,7 @@ Result<Socket::Reading> Socket::converse(const Request& request, std::uint16_t f
 
     bool lost = false;
     bool interrupted = false;
-    std::optional<Answer> end;
+    std::optional<Result<>> end;
     while (!end) {
         const auto datagram = receive(mnl_socket_get_fd(socket_.get()), buffer_, lost ? MSG_DONTWAIT : 0);
         if (!datagram && !is_loss(datagram.error()))
@@ -267,8 +325,8 @@ Result<Socket::Reading> Socket::converse(const Request& request, std::uint16_t f
                 take({.type = header.nlmsg_type, .flags = header.nlmsg_flags, .payload = payload});
         });
     }
-    if (const auto answered = as_result(request, *end); !answered)
-        return answered.error();
+    if (!*end)
+        return about(request, *end).error();
     return lost || interrupted ? Reading::interrupted : Reading::whole;
 }
 

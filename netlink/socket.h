@@ -10,13 +10,19 @@ struct mnl_socket;
 
 namespace routelet::netlink {
 
-// A NETLINK_ROUTE socket (rtnetlink(7)) of the network namespace that the calling thread was in at open().
-// Not thread-safe: one socket, one thread. Calls block for as long as the kernel works, which is microseconds
-// per request: the kernel executes rtnetlink requests inside sendmsg(). Errors carry the kernel's errno and
-// its extended-ack text when it sent one. Only messages from the kernel itself (nl_pid 0) are believed.
+// A netlink socket of the network namespace that the calling thread was in at open(): NETLINK_ROUTE
+// (rtnetlink(7)) unless it says otherwise. Not thread-safe: one socket, one thread. Calls block for as long
+// as the kernel works, which is microseconds per request: the kernel executes rtnetlink requests inside
+// sendmsg(). Errors carry the kernel's errno and its extended-ack text when it sent one. Only messages from
+// the kernel itself (nl_pid 0) are believed.
 class Socket {
 public:
     static Result<Socket> open();
+    // NETLINK_NETFILTER. Fails with protocol_not_supported where the kernel has no nfnetlink.
+    static Result<Socket> open_netfilter();
+
+    // By which notifications tell whose request caused them (nlmsghdr's nlmsg_pid); no process id.
+    std::uint32_t port() const noexcept;
 
     // Sends one request and waits for the kernel's acknowledgement.
     Result<> execute(const Request& request);
@@ -25,6 +31,10 @@ public:
     // the kernel goes on after one that fails. An answer that got lost is reported as timed_out; the change
     // may have been made all the same, so read back before believing it was not.
     std::vector<Result<>> execute_all(std::span<const Request> requests);
+
+    // nfnetlink only: all of them or none (NFNL_MSG_BATCH_BEGIN, linux/netfilter/nfnetlink.h), whatever
+    // their number. Fails with the error of the first that the kernel refused, about that request.
+    Result<> execute_atomically(std::span<const Request> requests);
 
     // Sends one request (without NLM_F_DUMP) and hands the one object it answers with to `take`.
     Result<> get(const Request& request, const std::function<void(const Message&)>& take);
@@ -43,8 +53,10 @@ private:
     enum class Reading { whole, interrupted };
 
     explicit Socket(mnl_socket* socket) : socket_(socket) {}
+    static Result<Socket> open(int protocol);
     Result<> send(std::span<const std::uint8_t> bytes) const;
     void execute_batch(std::span<const Request> requests, std::span<Result<>> results);
+    bool await_answers(const std::function<bool(std::uint32_t sequence, Result<> answer)>& take);
     Result<Reading> converse(const Request& request, std::uint16_t flags,
                              const std::function<void(const Message&)>& take);
 
