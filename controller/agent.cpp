@@ -1,6 +1,7 @@
 #include "controller/agent.h"
 
 #include "base/version.h"
+#include "controller/egress_task.h"
 #include "controller/reconciler.h"
 #include "k8sclient/node_reflector.h"
 #include "netlink/monitor.h"
@@ -31,12 +32,13 @@ public:
     Agent(asio::io_context& io, const RunOptions& options, const Log& log, Kernel& kernel,
           netlink::Monitor monitor)
         : io_(io), log_(log), monitor_(std::move(monitor)), reconciler_(kernel, log, options.reconciler),
-          check_interval_(options.check_interval), retry_timer_(io)
+          check_interval_(options.check_interval), egress_(io, options.egress, log), retry_timer_(io)
     {
     }
 
     asio::awaitable<void> watch_kernel();
     asio::awaitable<void> check_now_and_then();
+    asio::awaitable<void> watch_egress() { return egress_.watch(); }
     std::size_t routes_in_place() const noexcept { return reconciler_.routes_in_place(); }
 
     void replaced(std::vector<k8s::Node> nodes, Clock::time_point received) override
@@ -70,6 +72,7 @@ private:
     netlink::Monitor monitor_;
     Reconciler reconciler_;
     std::chrono::seconds check_interval_;
+    EgressTask egress_;
 
     bool listed_ = false;
     std::optional<Cause> scheduled_;
@@ -101,7 +104,9 @@ void Agent::reconcile(const Cause& cause)
     retry_timer_.cancel();
     if (!drain_notifications())
         reconciler_.distrust_mirror(); // watch_kernel() meets the same error, and tells it
-    if (reconciler_.reconcile(cause)) {
+    const bool done = reconciler_.reconcile(cause);
+    egress_.follow(reconciler_.plan(), reconciler_.own_routes(), cause);
+    if (done) {
         retry_in_ = least;
         return;
     }
@@ -158,6 +163,7 @@ asio::awaitable<void> Agent::check_now_and_then()
         co_await timer.async_wait(asio::use_awaitable);
         reconciler_.distrust_mirror();
         reconcile({"check", Clock::now()});
+        egress_.check({"check", Clock::now()});
     }
 }
 
@@ -259,6 +265,7 @@ Result<> run_agent(const RunOptions& options, const Log& log)
     k8s::NodeReflector reflector(io.get_executor(), std::move(*cluster), agent);
     asio::co_spawn(io, agent.watch_kernel(), rethrow);
     asio::co_spawn(io, agent.check_now_and_then(), rethrow);
+    asio::co_spawn(io, agent.watch_egress(), rethrow);
     asio::co_spawn(io, reflector.run(), rethrow);
 
     asio::signal_set signals(io, SIGTERM, SIGINT);

@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/egress_plan.h"
 #include "controller/log.h"
 #include "controller/reconciler.h"
 
@@ -15,6 +16,7 @@ struct RunOptions {
     std::string context;
     std::string apiserver; // "host:port" instead of the configured one
     Reconciler::Options reconciler;
+    EgressOptions egress;
     LogFormat log_format = LogFormat::text;
     LogLevel log_level = LogLevel::info;
     std::chrono::seconds check_interval{300};

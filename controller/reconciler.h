@@ -55,6 +55,9 @@ public:
     bool reconcile(const Cause& cause);
 
     std::size_t routes_in_place() const noexcept { return mirror_.own_routes().size(); }
+    // What the last reconcile() planned, empty before the first, and what of ours is in the kernel.
+    const Plan& plan() const noexcept { return plan_; }
+    const std::map<IpPrefix, netlink::Route>& own_routes() const noexcept { return mirror_.own_routes(); }
 
 private:
     struct Tally {
