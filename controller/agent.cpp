@@ -1,6 +1,7 @@
 #include "controller/agent.h"
 
 #include "base/version.h"
+#include "controller/egress_task.h"
 #include "controller/node_life.h"
 #include "controller/reconciler.h"
 #include "k8sclient/node_reflector.h"
@@ -32,9 +33,10 @@ public:
     Agent(asio::io_context& io, const RunOptions& options, const Log& log, Kernel& kernel,
           netlink::Monitor monitor, const k8s::ClusterConfig& cluster)
         : io_(io), log_(log), monitor_(std::move(monitor)), reconciler_(kernel, log, options.reconciler),
-          life_(io, options.life, log, reconciler_, cluster), check_interval_(options.check_interval),
-          retry_timer_(io)
+          life_(io, options.life, log, reconciler_, cluster), egress_(io, options.egress, log),
+          check_interval_(options.check_interval), retry_timer_(io)
     {
+        life_.add_findings([this] { return egress_.findings(); });
     }
 
     void start();
@@ -73,6 +75,7 @@ private:
     netlink::Monitor monitor_;
     Reconciler reconciler_;
     NodeLife life_;
+    EgressTask egress_;
     std::chrono::seconds check_interval_;
 
     bool listed_ = false;
@@ -96,6 +99,7 @@ void Agent::start()
 {
     asio::co_spawn(io_, watch_kernel(), rethrow);
     asio::co_spawn(io_, check_now_and_then(), rethrow);
+    asio::co_spawn(io_, egress_.watch(), rethrow);
     life_.start(rethrow);
 }
 
@@ -120,6 +124,7 @@ void Agent::reconcile(const Cause& cause)
     if (!drain_notifications())
         reconciler_.distrust_mirror(); // watch_kernel() meets the same error, and tells it
     const bool done = reconciler_.reconcile(cause);
+    egress_.follow(reconciler_.plan(), reconciler_.own_routes(), cause);
     life_.look();
     if (done) {
         retry_in_ = least;
@@ -178,6 +183,7 @@ asio::awaitable<void> Agent::check_now_and_then()
         co_await timer.async_wait(asio::use_awaitable);
         reconciler_.distrust_mirror();
         reconcile({"check", Clock::now()});
+        egress_.check({"check", Clock::now()});
     }
 }
 

@@ -8,6 +8,9 @@
 
 namespace asio = boost::asio;
 
+#include <algorithm>
+#include <iterator>
+
 namespace routelet::controller {
 namespace {
 
@@ -119,8 +122,6 @@ std::vector<Finding> NodeLife::findings() const
         add(server_->findings());
     if (network_condition_)
         add(network_condition_->findings());
-    for (const FindingSource& source : sources_)
-        add(source());
     return all;
 }
 
@@ -133,7 +134,9 @@ HttpResponse NodeLife::answer(std::string_view path) const
                 .body = to_text(readiness_)};
     if (path != "/status")
         return {.status = 404, .body = "known: /livez, /healthz, /readyz, /status\n"};
-    const std::vector<Finding> all = findings();
+    std::vector<Finding> all = findings();
+    for (const FindingSource& source : sources_)
+        std::ranges::move(source(), std::back_inserter(all));
     return {.content_type = "application/json",
             .body = to_json({.node_name = options_.node_name,
                              .api_url = api_url_,

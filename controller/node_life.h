@@ -40,7 +40,7 @@ public:
     // Starts what runs by itself. `failed` is told of a task that ended by anything but cancellation.
     void start(std::function<void(std::exception_ptr)> failed);
 
-    // Findings of others, told and shown with its own.
+    // Findings of others, shown with its own; who has them logs them.
     void add_findings(FindingSource source) { sources_.push_back(std::move(source)); }
 
     // After each reconciliation.

@@ -22,7 +22,7 @@ constexpr const char* run_footer =
     "Each option can also be given as the environment variable named with it; one that is empty counts as "
     "not set.\n"
     "\n"
-    "Signals: SIGTERM and SIGINT end the agent and leave every route in place.\n"
+    "Signals: SIGTERM and SIGINT end the agent and leave every route, and masquerade, in place.\n"
     "Exit status: 0 ended by a signal, 1 could not start, 2 wrong usage.";
 
 constexpr const char* status_footer =
@@ -79,6 +79,7 @@ struct RawOptions {
     std::string kubeconfig;
     std::vector<std::string> cluster_cidrs;
     std::vector<std::string> service_cidrs;
+    std::vector<std::string> masquerade_exempt;
     unsigned protocol = to_int(RouteIdentity{}.protocol);
     unsigned check_seconds = 300;
     unsigned grace_seconds = 30;
@@ -152,6 +153,17 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
     run.add_option("--service-cidr", raw.service_cidrs,
                    "Range that no podCIDR may overlap; repeat or separate by commas")
         ->envname("ROUTELET_SERVICE_CIDR")
+        ->delimiter(',')
+        ->check(CLI::Validator(check_prefix, "CIDR"));
+    run.add_flag(
+           "--masquerade", options.egress.masquerade,
+           "Pods reach addresses outside the cluster with this node's address; --masquerade=false for not")
+        ->envname("ROUTELET_MASQUERADE")
+        ->default_str("true");
+    run.add_option(
+           "--masquerade-exempt", raw.masquerade_exempt,
+           "Network outside the cluster that sees the pods' own addresses; repeat or separate by commas")
+        ->envname("ROUTELET_MASQUERADE_EXEMPT")
         ->delimiter(',')
         ->check(CLI::Validator(check_prefix, "CIDR"));
     run.add_option("--bridge", options.reconciler.pod_bridge, "Bridge of this node's pods")
@@ -250,6 +262,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.reconciler.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
     options.reconciler.plan.cluster_cidrs = parse_prefixes(raw.cluster_cidrs);
     options.reconciler.plan.service_cidrs = parse_prefixes(raw.service_cidrs);
+    options.egress.cluster_cidrs = options.reconciler.plan.cluster_cidrs;
+    options.egress.exempt = parse_prefixes(raw.masquerade_exempt);
     options.check_interval = std::chrono::seconds(raw.check_seconds);
     options.reconciler.withdrawal_grace = std::chrono::seconds(raw.grace_seconds);
     options.log_format = log_formats.at(raw.log_format);

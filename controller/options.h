@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/egress_plan.h"
 #include "controller/install.h"
 #include "controller/log.h"
 #include "controller/node_life.h"
@@ -19,6 +20,7 @@ struct RunOptions {
     std::string apiserver; // "host:port" instead of the configured one
     Reconciler::Options reconciler;
     NodeLife::Options life;
+    EgressOptions egress;
     LogFormat log_format = LogFormat::text;
     LogLevel log_level = LogLevel::info;
     std::chrono::seconds check_interval{300};

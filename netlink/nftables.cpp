@@ -448,7 +448,7 @@ std::vector<Request> change_set(std::string_view table, const NftSet& from, cons
 
 Result<std::string> difference_of_table(Socket& socket, const NftTable& wanted)
 {
-    constexpr const char* gone = "the table is gone";
+    constexpr const char* gone = "the table is missing";
     Request request = table_request(NFT_MSG_GETTABLE, 0, wanted.name);
     request.about("looking up nftables table inet " + wanted.name);
     bool is_as_written = false;
@@ -457,6 +457,8 @@ Result<std::string> difference_of_table(Socket& socket, const NftTable& wanted)
     });
     if (!found && is_absent(found.error()))
         return std::string(gone);
+    if (!found && found.error().code == errc::invalid_argument) // so nfnetlink says it of a subsystem
+        return make_error(errc::operation_not_supported, request.what());
     if (!found)
         return found.error();
     if (!is_as_written)

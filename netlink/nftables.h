@@ -76,9 +76,9 @@ std::vector<Request> replace_table(const NftTable& table);
 // set.
 std::vector<Request> change_set(std::string_view table, const NftSet& from, const NftSet& to);
 
-// What is different in the kernel, in a few words, in whatever way anybody changed it: "the table is gone",
-// "rule 2 of chain postrouting is missing". Empty when it is as replace_table() writes it. Counters, handles
-// and what later kernels may tell in addition do not count.
+// What is different in the kernel, in a few words, in whatever way anybody changed it: "the table is
+// missing", "rule 2 of chain postrouting is missing". Empty when it is as replace_table() writes it.
+// Counters, handles and what later kernels may tell in addition do not count.
 Result<std::string> difference_of_table(Socket& socket, const NftTable& wanted);
 
 // True when there was one, and it is gone now; false when there was none, or the kernel has no nf_tables.

@@ -1,0 +1,48 @@
+#include "controller/egress_plan.h"
+
+#include <linux/rtnetlink.h>
+
+namespace routelet::controller {
+namespace {
+
+std::vector<IpPrefix> own_pods(const Plan& plan)
+{
+    std::vector<IpPrefix> pods;
+    for (const Verdict& verdict : plan.verdicts)
+        if (verdict.state == NodeState::self)
+            if (const auto prefix = IpPrefix::parse(verdict.destination)) // empty while there is none
+                pods.push_back(*prefix);
+    return pods;
+}
+
+IpPrefix host(const IpAddress& address)
+{
+    return IpPrefix::of(address, address.bits());
+}
+
+} // namespace
+
+std::optional<EgressSets> plan_egress(const Plan& plan, const std::map<IpPrefix, netlink::Route>& in_place,
+                                      const EgressOptions& options)
+{
+    const std::vector<IpPrefix> pods = own_pods(plan);
+    if (pods.empty())
+        return std::nullopt;
+
+    std::vector<IpPrefix> exempt = {IpPrefix::parse("224.0.0.0/4").value(),
+                                    IpPrefix::parse("ff00::/8").value()};
+    const auto add = [&](const std::vector<IpPrefix>& prefixes) {
+        exempt.insert(exempt.end(), prefixes.begin(), prefixes.end());
+    };
+    add(options.cluster_cidrs);
+    add(options.exempt);
+    add(pods);
+    for (const PlannedRoute& route : plan.routes)
+        add({route.destination, host(route.gateway)});
+    for (const auto& [destination, route] : in_place)
+        if (route.gateway)
+            add({destination, host(*route.gateway)});
+    return EgressSets{.pods = merged(pods), .exempt = merged(std::move(exempt))};
+}
+
+} // namespace routelet::controller

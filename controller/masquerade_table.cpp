@@ -1,0 +1,151 @@
+#include "controller/masquerade_table.h"
+
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter_ipv4.h>
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+
+namespace routelet::controller {
+namespace {
+
+using netlink::NftSet;
+namespace nft = netlink::nft;
+
+// Where the addresses are in a family's header (RFC 791, RFC 8200).
+struct Header {
+    std::uint8_t nfproto;
+    std::uint32_t source_at; // bytes
+    std::uint32_t destination_at;
+    std::uint32_t length;
+};
+constexpr Header ipv4 = {.nfproto = NFPROTO_IPV4, .source_at = 12, .destination_at = 16, .length = 4};
+constexpr Header ipv6 = {.nfproto = NFPROTO_IPV6, .source_at = 8, .destination_at = 24, .length = 16};
+
+// A mark is a number of the machine's own byte order.
+std::vector<std::uint8_t> mark_bytes(std::uint32_t mark)
+{
+    std::vector<std::uint8_t> bytes(sizeof mark);
+    std::memcpy(bytes.data(), &mark, sizeof mark);
+    return bytes;
+}
+
+nft::Rule leave_to_kube_proxy()
+{
+    // kube-proxy's --iptables-masquerade-bit 14 and nftables mode: it masquerades these packets itself.
+    constexpr std::uint32_t mark = 0x4000;
+    return {nft::LoadMeta{NFT_META_MARK}, nft::Mask{mark_bytes(mark)}, nft::Equals{mark_bytes(mark)},
+            nft::Return{}};
+}
+
+nft::Rule masquerade(const Header& header, const std::string& pods, const std::string& exempt)
+{
+    return {nft::LoadMeta{NFT_META_NFPROTO},
+            nft::Equals{{header.nfproto}},
+            nft::LoadNetworkHeader{header.source_at, header.length},
+            nft::IsInSet{pods},
+            nft::LoadNetworkHeader{header.destination_at, header.length},
+            nft::IsInSet{.set = exempt, .negated = true},
+            nft::MasqueradeFullyRandom{}};
+}
+
+NftSet set_of(const std::string& name, IpFamily family, const std::vector<IpRange>& ranges)
+{
+    NftSet set{.name = name + (family == IpFamily::v4 ? "4" : "6"), .family = family, .ranges = {}};
+    for (const IpRange& range : ranges)
+        if (range.first.family() == family)
+            set.ranges.push_back(range);
+    return set;
+}
+
+std::vector<NftSet> sets_of(const EgressSets& sets)
+{
+    return {set_of("pods", IpFamily::v4, sets.pods), set_of("pods", IpFamily::v6, sets.pods),
+            set_of("exempt", IpFamily::v4, sets.exempt), set_of("exempt", IpFamily::v6, sets.exempt)};
+}
+
+// The ranges that one has and the other has not.
+std::size_t count_changes(const NftSet& from, const NftSet& to)
+{
+    std::vector<IpRange> changed;
+    std::ranges::set_symmetric_difference(from.ranges, to.ranges, std::back_inserter(changed));
+    return changed.size();
+}
+
+} // namespace
+
+netlink::NftTable masquerade_table(const EgressSets& sets)
+{
+    return {.name = masquerade_table_name,
+            .sets = sets_of(sets),
+            .chains = {{.name = "postrouting",
+                        .type = "nat",
+                        .hook = NF_INET_POST_ROUTING,
+                        .priority = NF_IP_PRI_NAT_SRC,
+                        .rules = {leave_to_kube_proxy(), masquerade(ipv4, "pods4", "exempt4"),
+                                  masquerade(ipv6, "pods6", "exempt6")}}}};
+}
+
+Result<bool> remove_masquerade_table()
+{
+    return NftMasqueradeTable().remove();
+}
+
+Result<netlink::Socket*> NftMasqueradeTable::socket()
+{
+    if (!socket_) {
+        auto opened = netlink::Socket::open_netfilter();
+        if (!opened)
+            return opened.error();
+        socket_ = std::move(*opened);
+    }
+    return &*socket_;
+}
+
+std::optional<std::uint32_t> NftMasqueradeTable::port() const noexcept
+{
+    return socket_ ? std::optional(socket_->port()) : std::nullopt;
+}
+
+Result<std::string> NftMasqueradeTable::difference(const EgressSets& sets)
+{
+    const auto open = socket();
+    return open ? netlink::difference_of_table(**open, masquerade_table(sets)) : open.error();
+}
+
+Result<> NftMasqueradeTable::write(const EgressSets& sets)
+{
+    const auto open = socket();
+    return open ? (*open)->execute_atomically(netlink::replace_table(masquerade_table(sets))) : open.error();
+}
+
+Result<std::size_t> NftMasqueradeTable::change(const EgressSets& from, const EgressSets& to)
+{
+    const auto open = socket();
+    if (!open)
+        return open.error();
+    const std::vector<NftSet> before = sets_of(from);
+    const std::vector<NftSet> after = sets_of(to);
+    std::vector<netlink::Request> requests;
+    std::size_t changes = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        auto more = netlink::change_set(masquerade_table_name, before[i], after[i]);
+        std::ranges::move(more, std::back_inserter(requests));
+        changes += count_changes(before[i], after[i]);
+    }
+    if (const auto changed = (*open)->execute_atomically(requests); !changed)
+        return changed.error();
+    return changes;
+}
+
+Result<bool> NftMasqueradeTable::remove()
+{
+    const auto open = socket();
+    if (!open && open.error().code == boost::system::errc::protocol_not_supported)
+        return false; // no nfnetlink, no table
+    return open ? netlink::remove_table(**open, masquerade_table_name) : open.error();
+}
+
+} // namespace routelet::controller

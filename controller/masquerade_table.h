@@ -1,0 +1,58 @@
+#pragma once
+#include "base/result.h"
+#include "controller/egress_plan.h"
+#include "netlink/nftables.h"
+
+#include <optional>
+#include <string>
+
+namespace routelet::controller {
+
+// The nftables table `inet routelet`: all that Routelet has in nftables, and all of it Routelet's.
+inline constexpr const char* masquerade_table_name = "routelet";
+
+// The table as it should be: sets pods4, pods6, exempt4 and exempt6, and chain postrouting (nat, srcnat) with
+// three rules:
+//
+//     meta mark & 0x4000 == 0x4000 return                       kube-proxy's mark: it masquerades these
+//     itself ip saddr @pods4 ip daddr != @exempt4 masquerade fully-random ip6 saddr @pods6 ip6 daddr !=
+//     @exempt6 masquerade fully-random
+netlink::NftTable masquerade_table(const EgressSets& sets);
+
+// Removes it from the network namespace that the calling thread is in. True when it was there; false when it
+// was not, or the kernel has no nf_tables.
+Result<bool> remove_masquerade_table();
+
+// What Egress asks of the kernel, and nothing else: tests put a recorder here.
+class MasqueradeTable {
+public:
+    virtual ~MasqueradeTable() = default;
+
+    // How the kernel's differs from what it should be, in a few words; empty when it does not.
+    virtual Result<std::string> difference(const EgressSets& sets) = 0;
+    // All of it anew, whatever is there, in one step.
+    virtual Result<> write(const EgressSets& sets) = 0;
+    // The elements that differ, in one step. Returns how many ranges that were.
+    virtual Result<std::size_t> change(const EgressSets& from, const EgressSets& to) = 0;
+    virtual Result<bool> remove() = 0;
+};
+
+// The kernel of the network namespace that the calling thread was in at the first call. Opens its socket when
+// it is first used: a kernel without nfnetlink makes every call fail with protocol_not_supported.
+class NftMasqueradeTable : public MasqueradeTable {
+public:
+    Result<std::string> difference(const EgressSets& sets) override;
+    Result<> write(const EgressSets& sets) override;
+    Result<std::size_t> change(const EgressSets& from, const EgressSets& to) override;
+    Result<bool> remove() override;
+
+    // By which notifications tell our changes; empty before the first call.
+    std::optional<std::uint32_t> port() const noexcept;
+
+private:
+    Result<netlink::Socket*> socket();
+
+    std::optional<netlink::Socket> socket_;
+};
+
+} // namespace routelet::controller
