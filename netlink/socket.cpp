@@ -48,7 +48,7 @@ Result<> answer_in(const nlmsghdr& header, std::span<const std::uint8_t> payload
     return Error{{-number, boost::system::system_category()}, std::move(text)};
 }
 
-Result<> about(const Request& request, Result<> answer)
+Result<> about(const Request& request, const Result<>& answer)
 {
     return answer ? answer : answer.error().within(request.what());
 }
@@ -199,7 +199,7 @@ void Socket::execute_batch(std::span<const Request> requests, std::span<Result<>
                                   if (i >= requests.size())
                                       return false; // late, for a request that was given up
                                   known[i] = true;
-                                  results[i] = about(requests[i], std::move(answer));
+                                  results[i] = about(requests[i], answer);
                                   return i == last;
                               });
     for (std::size_t i = 0; i < requests.size() && !all_answered; ++i)
@@ -208,7 +208,7 @@ void Socket::execute_batch(std::span<const Request> requests, std::span<Result<>
 }
 
 // Waits until `take` says that this was the last answer. False when some were lost.
-bool Socket::await_answers(const std::function<bool(std::uint32_t sequence, Result<> answer)>& take)
+bool Socket::await_answers(const std::function<bool(std::uint32_t sequence, const Result<>& answer)>& take)
 {
     bool lost = false;
     bool done = false;

@@ -56,7 +56,7 @@ private:
     static Result<Socket> open(int protocol);
     Result<> send(std::span<const std::uint8_t> bytes) const;
     void execute_batch(std::span<const Request> requests, std::span<Result<>> results);
-    bool await_answers(const std::function<bool(std::uint32_t sequence, Result<> answer)>& take);
+    bool await_answers(const std::function<bool(std::uint32_t sequence, const Result<>& answer)>& take);
     Result<Reading> converse(const Request& request, std::uint16_t flags,
                              const std::function<void(const Message&)>& take);
 
