@@ -56,8 +56,8 @@ void NetworkConditionPolicy::written(const k8s::NodeCondition& condition, const 
     written_uid_ = node_uid;
 }
 
-NetworkCondition::NetworkCondition(asio::any_io_executor executor, k8s::ClusterConfig config, const Log& log,
-                                   Subject subject)
+NetworkCondition::NetworkCondition(const asio::any_io_executor& executor, k8s::ClusterConfig config,
+                                   const Log& log, Subject subject)
     : executor_(executor), status_(executor, std::move(config)), log_(log), subject_(std::move(subject))
 {
 }

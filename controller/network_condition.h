@@ -47,7 +47,7 @@ public:
         std::function<std::string()> node_uid;
     };
 
-    NetworkCondition(boost::asio::any_io_executor executor, k8s::ClusterConfig config, const Log& log,
+    NetworkCondition(const boost::asio::any_io_executor& executor, k8s::ClusterConfig config, const Log& log,
                      Subject subject);
 
     // Never returns; ends by cancellation.

@@ -30,9 +30,11 @@ std::vector<Finding> find_old_ranges(const Plan& plan, const LocalFacts& local, 
              network.link_name + " has " + old_range + ", and this node's podCIDR is " +
                  joined(plan.own_pod_cidrs) +
                  " now: pods with addresses of the old range live on, but other nodes do not reach them",
-             "list this node's pods with kubectl get pods -A -o wide --field-selector spec.nodeName=" +
-                 node_name + ", delete those with addresses of " + old_range +
-                 " so that they come back with new ones, then remove the old address (ip address show dev " +
+             "list this node's pods (kubectl get pods -A -o wide --field-selector spec.nodeName=" +
+                 node_name +
+                 "), delete those with old addresses so that they come back with new ones, then remove the "
+                 "old "
+                 "address from the bridge (ip address show dev " +
                  network.link_name + "; ip address del)"});
     }
     return findings;

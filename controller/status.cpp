@@ -93,7 +93,7 @@ std::string text_of(const json& object, const char* key)
     return object.value(key, std::string());
 }
 
-void write_table(std::ostream& out, std::vector<std::array<std::string, 4>> rows)
+void write_table(std::ostream& out, const std::vector<std::array<std::string, 4>>& rows)
 {
     std::array<std::size_t, 4> widths{};
     for (const auto& row : rows)
@@ -148,7 +148,7 @@ StatusSummary summarize(const json& status)
     for (const json& condition : status.at("conditions"))
         conditions.push_back(
             {text_of(condition, "name"), text_of(condition, "state"), text_of(condition, "detail"), ""});
-    write_table(out, std::move(conditions));
+    write_table(out, conditions);
 
     out << "\nfindings" << (status.at("findings").empty() ? ": none" : "") << "\n";
     for (const json& finding : status.at("findings"))
