@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/cleanup.h"
 #include "controller/install.h"
 #include "controller/log.h"
 #include "controller/reconciler.h"
@@ -25,6 +26,7 @@ struct RunOptions {
 struct CommandLine {
     std::optional<RunOptions> run{};
     std::optional<InstallOptions> install{};
+    std::optional<CleanupOptions> cleanup{};
     int exit_status = 0;
 };
 
