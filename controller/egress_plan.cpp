@@ -5,16 +5,6 @@
 namespace routelet::controller {
 namespace {
 
-std::vector<IpPrefix> own_pods(const Plan& plan)
-{
-    std::vector<IpPrefix> pods;
-    for (const Verdict& verdict : plan.verdicts)
-        if (verdict.state == NodeState::self)
-            if (const auto prefix = IpPrefix::parse(verdict.destination)) // empty while there is none
-                pods.push_back(*prefix);
-    return pods;
-}
-
 IpPrefix host(const IpAddress& address)
 {
     return IpPrefix::of(address, address.bits());
@@ -25,7 +15,7 @@ IpPrefix host(const IpAddress& address)
 std::optional<EgressSets> plan_egress(const Plan& plan, const std::map<IpPrefix, netlink::Route>& in_place,
                                       const EgressOptions& options)
 {
-    const std::vector<IpPrefix> pods = own_pods(plan);
+    const std::vector<IpPrefix>& pods = plan.own_pod_cidrs;
     if (pods.empty())
         return std::nullopt;
 

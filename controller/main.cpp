@@ -27,14 +27,19 @@ bool may_change_routes()
     return (effective >> CAP_NET_ADMIN & 1U) != 0;
 }
 
+bool check_capability()
+{
+    if (may_change_routes())
+        return true;
+    std::cerr << "routelet: changing routes needs CAP_NET_ADMIN: run it as root, or give the container that "
+                 "capability\n";
+    return false;
+}
+
 int run(const RunOptions& options)
 {
-    if (!may_change_routes()) {
-        std::cerr
-            << "routelet: changing routes needs CAP_NET_ADMIN: run it as root, or give the container that "
-               "capability\n";
+    if (!check_capability())
         return exit_failed;
-    }
     std::signal(SIGPIPE, SIG_IGN);
     const Log log(options.log_format, options.log_level);
     const auto ended = run_agent(options, log);
@@ -51,6 +56,33 @@ int run(const InstallOptions& options)
     return exit_failed;
 }
 
+// The first process of a container ignores signals that it has not asked for.
+void wait_for_end()
+{
+    std::cout << "nothing is left; waiting to be ended" << std::endl;
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    sigprocmask(SIG_BLOCK, &ends, nullptr);
+    int signal = 0;
+    (void)sigwait(&ends, &signal);
+}
+
+int run(const CleanupOptions& options)
+{
+    if (!check_capability())
+        return exit_failed;
+    const auto clean = clean_up(options, std::cout);
+    if (!clean)
+        std::cerr << "routelet: " << clean.error() << "\n";
+    if (!clean || !*clean)
+        return exit_failed;
+    if (options.wait)
+        wait_for_end();
+    return exit_ok;
+}
+
 } // namespace
 
 int main(int argc, char** argv)
@@ -62,6 +94,8 @@ try {
         return show_status(*command.status, std::cout, std::cerr);
     if (command.install)
         return run(*command.install);
+    if (command.cleanup)
+        return run(*command.cleanup);
     return command.exit_status;
 } catch (const std::exception& error) {
     std::cerr << "routelet: " << error.what() << "\n";

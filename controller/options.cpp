@@ -15,8 +15,14 @@ constexpr const char* description = "Routelet keeps this machine's kernel routes
                                     "of a Kubernetes cluster.";
 
 constexpr const char* install_footer =
-    "The plugin is the file routelet-cni beside this program. STATE_DIR/plugins.json tells the agent which plugins\n"
+    "The plugin is the file routelet-cni beside this program. STATE_DIR/plugins.json tells the agent which "
+    "plugins\n"
     "there are. Exit status: 0 done, 1 something could not be written, 2 wrong usage.";
+
+constexpr const char* cleanup_footer =
+    "For a node whose agent is gone. What is not marked as Routelet's stays, and so does what pods still "
+    "use.\n"
+    "Exit status: 0 nothing is left, 1 something is left or could not be removed, 2 wrong usage.";
 
 constexpr const char* run_footer =
     "Each option can also be given as the environment variable named with it; one that is empty counts as "
@@ -129,6 +135,22 @@ void add_status_options(CLI::App& status, RawOptions& raw)
     status.footer(status_footer);
 }
 
+// By what `run` and `cleanup` know what is Routelet's.
+void add_ownership_options(CLI::App& app, std::string& bridge, unsigned& protocol, std::uint32_t& metric)
+{
+    app.add_option("--bridge", bridge, "Bridge of this node's pods")
+        ->envname("ROUTELET_BRIDGE")
+        ->capture_default_str();
+    app.add_option("--route-protocol", protocol, "rtm_protocol that marks Routelet's routes")
+        ->envname("ROUTELET_ROUTE_PROTOCOL")
+        ->check(CLI::Range(5U, 255U))
+        ->capture_default_str();
+    app.add_option("--route-metric", metric, "Metric of Routelet's routes; nobody else may use it")
+        ->envname("ROUTELET_ROUTE_METRIC")
+        ->check(CLI::Range(1U, 4294967294U))
+        ->capture_default_str();
+}
+
 void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
 {
     run.add_option("--node-name", options.reconciler.plan.node_name, "Name of this machine's Node object")
@@ -166,18 +188,8 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
         ->envname("ROUTELET_MASQUERADE_EXEMPT")
         ->delimiter(',')
         ->check(CLI::Validator(check_prefix, "CIDR"));
-    run.add_option("--bridge", options.reconciler.pod_bridge, "Bridge of this node's pods")
-        ->envname("ROUTELET_BRIDGE")
-        ->capture_default_str();
-    run.add_option("--route-protocol", raw.protocol, "rtm_protocol that marks Routelet's routes")
-        ->envname("ROUTELET_ROUTE_PROTOCOL")
-        ->check(CLI::Range(5U, 255U))
-        ->capture_default_str();
-    run.add_option("--route-metric", options.reconciler.identity.metric,
-                   "Metric of Routelet's routes; nobody else may use it")
-        ->envname("ROUTELET_ROUTE_METRIC")
-        ->check(CLI::Range(1U, 4294967294U))
-        ->capture_default_str();
+    add_ownership_options(run, options.reconciler.pod_bridge, raw.protocol,
+                          options.reconciler.identity.metric);
     run.add_option("--check-interval", raw.check_seconds,
                    "Seconds between full checks of the kernel's routes")
         ->envname("ROUTELET_CHECK_INTERVAL")
@@ -215,13 +227,39 @@ CommandLine status_command(const RawOptions& raw)
 
 void add_install_options(CLI::App& install, InstallOptions& options)
 {
-    install.add_option("--cni-bin-dir", options.cni_bin_dir, "Folder where the container runtime looks for plugins")
+    install
+        .add_option("--cni-bin-dir", options.cni_bin_dir,
+                    "Folder where the container runtime looks for plugins")
         ->envname("ROUTELET_CNI_BIN_DIR")
         ->capture_default_str();
     install.add_option("--state-dir", options.state_dir, "Folder for what the agent has to know")
         ->envname("ROUTELET_STATE_DIR")
         ->capture_default_str();
     install.footer(install_footer);
+}
+
+void add_cleanup_options(CLI::App& cleanup, CleanupOptions& options, unsigned& protocol)
+{
+    cleanup.add_flag("--dry-run", options.dry_run, "Tell what would be removed, and remove nothing");
+    cleanup.add_flag(
+        "--wait", options.wait,
+        "When nothing is left, wait for SIGTERM, as a pod that is not to be started again has to");
+    cleanup.add_flag("--force", options.force, "Also remove what pods still use, which cuts them off");
+    cleanup
+        .add_option("--cni-bin-dir", options.cni_bin_dir,
+                    "Folder where the container runtime looks for plugins")
+        ->envname("ROUTELET_CNI_BIN_DIR")
+        ->capture_default_str();
+    cleanup
+        .add_option("--cni-conf-dir", options.cni_conf_dir, "Folder of the runtime's network configurations")
+        ->envname("ROUTELET_CNI_CONF_DIR")
+        ->capture_default_str();
+    cleanup
+        .add_option("--state-dir", options.state_dir, "Folder of the state, as `install` and `run` had it")
+        ->envname("ROUTELET_STATE_DIR")
+        ->capture_default_str();
+    add_ownership_options(cleanup, options.bridge, protocol, options.identity.metric);
+    cleanup.footer(cleanup_footer);
 }
 
 } // namespace
@@ -237,11 +275,15 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     InstallOptions install_options{.plugin = beside_this_program("routelet-cni")};
     CLI::App* run = app.add_subcommand("run", "Run the agent until a signal ends it");
     CLI::App* status = app.add_subcommand("status", "Show what this node's agent does and finds");
-    CLI::App* install = app.add_subcommand("install", "Put the CNI plugin where the container runtime finds it");
+    CLI::App* install =
+        app.add_subcommand("install", "Put the CNI plugin where the container runtime finds it");
     CLI::App* print_version = app.add_subcommand("version", "Print the version");
     add_run_options(*run, options, raw);
     add_status_options(*status, raw);
     add_install_options(*install, install_options);
+    CleanupOptions cleanup_options;
+    CLI::App* cleanup = app.add_subcommand("cleanup", "Take everything of Routelet's off this node");
+    add_cleanup_options(*cleanup, cleanup_options, raw.protocol);
 
     try {
         app.parse(argc, argv);
@@ -258,6 +300,9 @@ CommandLine parse_command_line(int argc, const char* const* argv)
         return status_command(raw);
     if (install->parsed())
         return {.install = std::move(install_options)};
+    cleanup_options.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
+    if (cleanup->parsed())
+        return {.cleanup = std::move(cleanup_options)};
     options.kubeconfig = raw.kubeconfig;
     options.reconciler.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
     options.reconciler.plan.cluster_cidrs = parse_prefixes(raw.cluster_cidrs);

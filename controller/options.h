@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/cleanup.h"
 #include "controller/egress_plan.h"
 #include "controller/install.h"
 #include "controller/log.h"
@@ -31,6 +32,7 @@ struct CommandLine {
     std::optional<RunOptions> run{};
     std::optional<StatusOptions> status{};
     std::optional<InstallOptions> install{};
+    std::optional<CleanupOptions> cleanup{};
     int exit_status = 0;
 };
 
