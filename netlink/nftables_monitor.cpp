@@ -41,17 +41,6 @@ std::string describe_maker(std::span<const std::uint8_t> payload)
     return name + " (pid " + std::to_string(ntohl(pid)) + ")";
 }
 
-void add_news(NftNews& news, std::string_view table, const nlmsghdr& header,
-              std::span<const std::uint8_t> payload)
-{
-    if (header.nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN)) {
-        if (news.changed && news.by.empty())
-            news.by = describe_maker(payload);
-    } else if (is_about(table, payload)) {
-        news.changed = true;
-    }
-}
-
 } // namespace
 
 void NftMonitor::Close::operator()(mnl_socket* socket) const noexcept
@@ -79,6 +68,18 @@ int NftMonitor::fd() const noexcept
     return mnl_socket_get_fd(socket_.get());
 }
 
+// A transaction's notifications may come in several datagrams; its last one says who made it.
+void NftMonitor::add_news(NftNews& news, std::uint16_t type, std::span<const std::uint8_t> payload)
+{
+    if (type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN)) {
+        touched_ = touched_ || is_about(table_, payload);
+    } else if (touched_) {
+        touched_ = false;
+        news.changed = true;
+        news.by = describe_maker(payload);
+    }
+}
+
 Result<NftNews> NftMonitor::read(std::uint32_t ours)
 {
     namespace errc = boost::system::errc;
@@ -88,7 +89,7 @@ Result<NftNews> NftMonitor::read(std::uint32_t ours)
         if (datagram) {
             for_each_message(*datagram, [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
                 if (header.nlmsg_pid != ours)
-                    add_news(news, table_, header, payload);
+                    add_news(news, header.nlmsg_type, payload);
             });
             continue;
         }

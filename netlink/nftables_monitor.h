@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,8 +39,11 @@ private:
     };
     NftMonitor(mnl_socket* socket, std::string table) : socket_(socket), table_(std::move(table)) {}
 
+    void add_news(NftNews& news, std::uint16_t type, std::span<const std::uint8_t> payload);
+
     std::unique_ptr<mnl_socket, Close> socket_;
     std::string table_;
+    bool touched_ = false; // by a transaction whose last notification has not come yet
     std::vector<std::uint8_t> buffer_;
 };
 
