@@ -17,8 +17,8 @@ Result<> turn_on_ipv6_forwarding();
 // /proc/sys is read-only, nothing happens: forwarding, which is on, has the kernel ignore them as well.
 void ignore_router_advertisements(std::string_view interface);
 
-// The interface's IPv6 addresses outlive its being set down and up again, as IPv4 ones do anyway: pods have the
-// bridge's as their default gateway. Where /proc/sys is read-only, nothing happens.
+// The interface's IPv6 addresses outlive its being set down and up again, as IPv4 ones do anyway: pods have
+// the bridge's as their default gateway. Where /proc/sys is read-only, nothing happens.
 void keep_addresses_on_down(std::string_view interface);
 
 // Clears disable_ipv6, which some runtimes set in new namespaces.

@@ -87,7 +87,8 @@ TEST_CASE_METHOD(CniFixture, "pods reach each other, the bridge and themselves o
     run("ping -q -c 1 -W 2 fd00:1::3 >/dev/null");
 }
 
-TEST_CASE_METHOD(CniFixture, "pods reach the bridge again after it was down, over both families", "[kernel][cni]")
+TEST_CASE_METHOD(CniFixture, "pods reach the bridge again after it was down, over both families",
+                 "[kernel][cni]")
 {
     const PodNetns pod = make_pod_netns();
     add("one", pod);
