@@ -44,7 +44,7 @@ private:
 // The question as a file, so that nobody has to wait until the plugin reads it.
 Result<UniqueFd> question_file()
 {
-    UniqueFd file(::memfd_create("cni-question", MFD_CLOEXEC));
+    UniqueFd file(::memfd_create("question", MFD_CLOEXEC));
     if (!file ||
         ::write(file.fd(), question.data(), question.size()) != static_cast<ssize_t>(question.size()) ||
         ::lseek(file.fd(), 0, SEEK_SET) != 0)

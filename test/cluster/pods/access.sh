@@ -13,4 +13,4 @@ nodes [] [] [get list watch]' own_rights
 violations() { admin label --dry-run=server --overwrite namespace routelet pod-security.kubernetes.io/enforce="$1" 2>&1 |
     sed -n 's/^Warning: .*routelet-[^ ]*\( (and [0-9]* other pods*)\)*: //p' | head -n 1; }
 check "of the baseline pod security level it exceeds what it documents" \
-    equal 'non-default capabilities, host namespaces, hostPath volumes' violations baseline
+    equal 'non-default capabilities, host namespaces, hostPath volumes, probe or lifecycle host' violations baseline

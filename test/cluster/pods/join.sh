@@ -8,10 +8,11 @@ must in_node_network ip address add 10.244.3.1/24 dev cni0
 must in_node_network ip link set cni0 up
 must start_node node04
 must within 60 have_registered node04
-has_range() { [[ -n $(pod_range node04 4) ]]; }
-must within 30 has_range
-ranged_at=$(date +%s%N)
-fourth_routes=$(routes_to node04)
+fourth_routes=
+until [[ -n $fourth_routes ]]; do
+    ranged_at=$(date +%s%N)
+    fourth_routes=$(routes_to node04)
+done
 check "a new node is routed everywhere within 2 s of its podCIDR" within 1 have_routes "$fourth_routes" node01 node02 node03
 printf '# after %d ms\n' $((($(date +%s%N) - ranged_at) / 1000000))
 

@@ -5,7 +5,10 @@ must admin delete pod second --wait >/dev/null
 must admin delete service tools >/dev/null
 check "kubectl delete -f manifests/routelet.yaml" admin delete -f "$manifest" --wait
 check "routes stay, as long as nobody removes them" eval '[[ -n $(routes_of node01) ]]'
-check "routelet cleanup runs on every node" clean_up_nodes
+check "kubectl apply -f manifests/cleanup.yaml" admin apply -f "$repository/manifests/cleanup.yaml"
+check "routelet cleanup runs on every node" admin --namespace routelet-cleanup rollout status daemonset/routelet-cleanup --timeout=120s
+admin --namespace routelet-cleanup logs --selector app.kubernetes.io/name=routelet-cleanup --prefix --tail 100 2>&1 | sed 's/^/# /'
+check "kubectl delete -f manifests/cleanup.yaml" admin delete -f "$repository/manifests/cleanup.yaml" --wait
 for node in node01 node02 node03; do
     check "$node has no route of ours" equal "" in_node $node ip route show proto 82
     check "$node has no IPv6 route of ours" equal "" in_node $node ip -6 route show proto 82

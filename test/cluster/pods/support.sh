@@ -201,11 +201,14 @@ routes_of()
         jq --raw-output '.[] | select(.gateway) | "\(.dst) via \(.gateway)"'
 }
 
-# routes_to NODE: the two that every other node should have to its pods.
+# routes_to NODE: the two that every other node should have to its pods; empty while it has no podCIDRs.
 routes_to()
 {
-    local number=$((10 + $(node_number "$1")))
-    printf '%s via %s\n' "$(pod_range "$1" 4)" "192.168.1.$number" "$(pod_range "$1" 6)" "fd00:192:168:1::$number"
+    admin get node "$1" -o json | jq --raw-output '
+        (.spec.podCIDRs // [])[] as $range
+        | (.status.addresses[] | select(.type == "InternalIP").address) as $address
+        | select(($range | contains(":")) == ($address | contains(":")))
+        | "\($range) via \($address)"'
 }
 
 # have_routes ROUTES NODE...: each of the nodes has all of them.

@@ -42,7 +42,7 @@ start_apiserver
 must wait_for_apiserver 60
 check "no packet is lost" lost_none
 printf '# %d packets\n' "$packets"
-check "no node is lost either" within 60 are_ready node01 node02 node03
+check "no node is lost either" within 120 are_ready node01 node02 node03
 
 start_pings $one $two
 must stop_daemon node01 kubelet
