@@ -1,8 +1,8 @@
 #include "controller/cleanup.h"
 
 #include "base/file.h"
+#include "controller/masquerade_table.h"
 #include "netlink/link.h"
-#include "netlink/nftables.h"
 #include "netlink/route.h"
 #include "netlink/socket.h"
 
@@ -179,10 +179,7 @@ void remove_nftables(Report& report)
 {
     if (report.is_dry_run())
         return report.note("the nftables table inet routelet, if there is one, would be removed");
-    Result<Socket> socket = Socket::open_netfilter();
-    if (!socket)
-        return report.note("no nftables here: " + socket.error().text());
-    const Result<bool> removed = netlink::remove_table(*socket, "routelet");
+    const Result<bool> removed = remove_masquerade_table();
     if (!removed)
         report.fail("nftables table inet routelet", removed.error());
     else if (*removed)

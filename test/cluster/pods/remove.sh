@@ -3,6 +3,11 @@
 must admin delete daemonset tools host --wait >/dev/null
 must admin delete pod second --wait >/dev/null
 must admin delete service tools >/dev/null
+for overlay in router node-identity; do
+    must admin delete -k "$repository/manifests/overlays/$overlay" --wait >/dev/null
+done
+must admin delete clusterrolebinding,clusterrole,validatingadmissionpolicybinding,validatingadmissionpolicy \
+    routelet-network-unavailable >/dev/null
 check "kubectl delete -f manifests/routelet.yaml" admin delete -f "$manifest" --wait
 check "routes stay, as long as nobody removes them" eval '[[ -n $(routes_of node01) ]]'
 check "kubectl apply -f manifests/cleanup.yaml" admin apply -f "$repository/manifests/cleanup.yaml"
