@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 using namespace routelet;
 using namespace routelet::netlink;
@@ -14,7 +16,8 @@ using namespace routelet::test;
 
 namespace {
 
-// Notifications are queued before the request that caused them returns, so nothing has to be waited for.
+// Notifications are queued before the request that caused them returns, so nothing has to be waited for. IPv6
+// addresses are the exception: the kernel announces them from work that it does later.
 std::vector<KernelEvent> read_all(Monitor& monitor)
 {
     std::vector<KernelEvent> all;
@@ -24,6 +27,18 @@ std::vector<KernelEvent> read_all(Monitor& monitor)
             return all;
         std::ranges::move(some, std::back_inserter(all));
     }
+}
+
+// Until `done` says so of all that came, or for two seconds.
+template <class Done>
+std::vector<KernelEvent> read_until(Monitor& monitor, Done done)
+{
+    std::vector<KernelEvent> all = read_all(monitor);
+    for (int i = 0; i < 200 && !done(all); ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        std::ranges::move(read_all(monitor), std::back_inserter(all));
+    }
+    return all;
 }
 
 template <class Event, class Matches>
@@ -99,7 +114,8 @@ TEST_CASE_METHOD(NetnsFixture, "links and addresses that come and go are announc
     };
 
     add_uplink("up0", {"192.168.1.11/24", "fd00:1::11/64"});
-    const auto added = read_all(monitor);
+    const auto added = read_until(
+        monitor, [](const auto& events) { return address_changes(events, "fd00:1::11"_ip, false) > 0; });
     CHECK(count<LinkChanged>(added, change_of("up0", false)) > 0);
     CHECK(address_changes(added, "192.168.1.11"_ip, false) == 1);
     CHECK(address_changes(added, "fd00:1::11"_ip, false) > 0);
@@ -178,7 +194,9 @@ TEST_CASE_METHOD(NetnsFixture, "a burst of 20,000 routes fits into the monitor's
 
     const auto events = read_all(monitor);
     CHECK(overruns(events) == 0);
-    CHECK(events.size() == 20'000);
+    CHECK(count<RouteChanged>(events, [](const RouteChanged& change) { // not the link's own IPv6 ones
+              return change.route.protocol == RouteProtocol{82};
+          }) == 20'000);
 }
 
 TEST_CASE_METHOD(NetnsFixture, "a message that another process sends to the monitor is not believed",
