@@ -19,7 +19,8 @@ spec:
       containers: [{name: tools, image: "localhost/tools:1", imagePullPolicy: Never, command: ["/bin/sleep", "1000000"]}]
 YAML
 started=$SECONDS
-check "100 pods created at once on one node all run" admin rollout status deployment/many --timeout=240s >"$work/many.log"
+all_run() { admin rollout status deployment/many --timeout=240s >"$work/why"; }
+check "100 pods created at once on one node all run" all_run
 printf '# after %d s\n' $((SECONDS - started))
 distinct() { admin get pods --selector app=many -o json | jq '[.items[].status.podIPs[].ip] | unique | length'; }
 check "with 200 distinct addresses, 100 of each family" equal 200 distinct
