@@ -4,7 +4,7 @@ must admin delete daemonset tools host --wait >/dev/null
 must admin delete pod second --wait >/dev/null
 must admin delete service tools >/dev/null
 for overlay in router node-identity; do
-    must admin delete -k "$repository/manifests/overlays/$overlay" --wait >/dev/null
+    must admin delete -k "$repository/manifests/overlays/$overlay" --ignore-not-found --wait >/dev/null
 done
 must admin delete clusterrolebinding,clusterrole,validatingadmissionpolicybinding,validatingadmissionpolicy \
     routelet-network-unavailable >/dev/null
