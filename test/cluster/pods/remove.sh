@@ -20,5 +20,6 @@ for node in node01 node02 node03; do
     check "$node has no table of ours" eval "! in_node $node nft list table inet routelet >/dev/null 2>&1"
     links() { in_node $node ip -o link | awk -F ': ' '{ print $2 }' | cut -d @ -f 1 | sort; }
     check "$node has the links it had before" equal "$(awk -F ': ' '{ print $2 }' "$work/$node.links" | cut -d @ -f 1 | sort)" links
-    check "$node has no file of ours" eval '[[ -z $(ls "$nodes/$node"/root/etc/cni/net.d "$nodes/$node"/root/opt/cni/bin/routelet-cni 2>/dev/null) ]]'
+    files() { find "$nodes/$node"/root/etc/cni "$nodes/$node"/root/opt/cni -name '*routelet*'; }
+    check "$node has no file of ours" equal "" files
 done
