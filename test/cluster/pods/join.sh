@@ -9,7 +9,7 @@ must in_node_network ip link set cni0 up
 must start_node node04
 must within 60 have_registered node04
 has_range() { [[ -n $(pod_range node04 6) ]]; }
-must within 30 has_range
+must within 120 has_range # kube-controller-manager may still wait, after the API server was away
 check "a new node is routed everywhere" within 5 have_routes "$(routes_to node04)" node01 node02 node03
 
 # milliseconds NODE: by its agent's log, from seeing the new Node, which has no podCIDR yet, to both routes in the kernel.
