@@ -75,8 +75,12 @@ make_images()
 
 stop_cluster()
 {
+    local pid
     remove_nodes
     stop_control_plane
+    for pid in $(ip netns pids "$hosts-outside"); do
+        stop_process "$pid"
+    done
     remove_hosts
     rm -rf --one-file-system "$work"
 }

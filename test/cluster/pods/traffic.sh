@@ -140,7 +140,7 @@ start_outside()
     mkdir -p "$work/www/cgi-bin"
     printf '#!/bin/sh\nprintf "Content-Type: text/plain\\r\\n\\r\\n%%s\\n" "$REMOTE_ADDR"\n' >"$work/www/cgi-bin/who"
     chmod 755 "$work/www/cgi-bin/who"
-    on outside busybox httpd -f -p '[::]:80' -h "$work/www" &
+    ip netns exec "$hosts-outside" busybox httpd -f -p '[::]:80' -h "$work/www" >/dev/null 2>&1 &
     outside_pid=$!
 }
 start_outside
