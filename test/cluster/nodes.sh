@@ -13,6 +13,35 @@ node_number() { echo $((10#${1#node})); }
 # A node's cgroup, in each hierarchy.
 cgroup_of() { echo "/$hosts/$1"; }
 
+is_cgroup_v2() { [[ -e /sys/fs/cgroup/cgroup.controllers ]]; }
+
+# Where cgroups are mounted: one folder with a slash at its end for each hierarchy; cgroups v2 has but one.
+cgroup_hierarchies() { is_cgroup_v2 && echo /sys/fs/cgroup/ || printf '%s\n' /sys/fs/cgroup/*/; }
+
+# The folder below which the processes of our nodes are listed.
+our_cgroups() { is_cgroup_v2 && echo "/sys/fs/cgroup/$hosts" || echo "/sys/fs/cgroup/pids/$hosts"; }
+
+# make_cgroups NODE: with every controller that there is, as a kubelet wants them.
+make_cgroups()
+{
+    local hierarchy file controller
+    for hierarchy in $(cgroup_hierarchies); do
+        mkdir -p "$hierarchy$(cgroup_of "$1")"
+        # cgroups v1: what a child cpuset may use is empty until it is told.
+        for file in cpuset.mems cpuset.cpus; do
+            is_cgroup_v2 || [[ ! -e $hierarchy/$file ]] || {
+                cat "$hierarchy/$file" >"$hierarchy/$hosts/$file"
+                cat "$hierarchy/$file" >"$hierarchy$(cgroup_of "$1")/$file"
+            }
+        done
+        # v2: a child has the controllers that its parent passes on.
+        for controller in $(cat "$hierarchy/cgroup.controllers"); do
+            echo "+$controller" >"$hierarchy/cgroup.subtree_control"
+            echo "+$controller" >"$hierarchy/$hosts/cgroup.subtree_control"
+        done
+    done
+} 2>/dev/null
+
 # make_node NAME: its network, credentials and configuration; nothing runs yet.
 make_node()
 {
@@ -103,17 +132,7 @@ KUBECONFIG
 # boot_node NAME: until its file system is up.
 boot_node()
 {
-    local hierarchy
-    for hierarchy in /sys/fs/cgroup/*/; do
-        mkdir -p "$hierarchy$(cgroup_of "$1")"
-        # What a child cpuset may use is empty until it is told.
-        for file in cpuset.mems cpuset.cpus; do
-            [[ ! -e $hierarchy/$file ]] || {
-                cat "$hierarchy/$file" >"$hierarchy/$hosts/$file"
-                cat "$hierarchy/$file" >"$hierarchy$(cgroup_of "$1")/$file"
-            }
-        done
-    done 2>/dev/null
+    make_cgroups "$1"
     nsenter --net="/run/netns/$hosts-$1" unshare --mount --uts --pid --fork --kill-child \
         "$here/machine" "$1" "$nodes/$1/root" "$kubernetes" >>"$nodes/$1/machine.log" 2>&1 </dev/null &
     echo $! >"$nodes/$1/unshare.pid"
@@ -202,7 +221,7 @@ power_off()
 } 2>/dev/null
 
 # No process is left in the node's cgroups.
-is_empty() { [[ -z $(find "/sys/fs/cgroup/pids$(cgroup_of "$1")" -name cgroup.procs -exec cat {} + 2>/dev/null) ]]; }
+is_empty() { [[ -z $(find "$(our_cgroups)/$1" -name cgroup.procs -exec cat {} + 2>/dev/null) ]]; }
 
 # reboot NODE
 reboot() { power_off "$1" && make_node_network "$1" && start_node "$1"; }
@@ -213,7 +232,7 @@ remove_nodes()
     for node in "$nodes"/*/; do
         [[ -e $node ]] && power_off "$(basename "$node")"
     done
-    for hierarchy in /sys/fs/cgroup/*/; do
+    for hierarchy in $(cgroup_hierarchies); do
         [[ ! -d $hierarchy$hosts ]] || find "$hierarchy$hosts" -depth -type d -exec rmdir {} +
     done
     rm -rf --one-file-system "$nodes"

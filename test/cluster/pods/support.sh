@@ -92,7 +92,7 @@ container_process()
 {
     local uid file pid
     uid=$(admin get pod --namespace "$1" "$2" -o jsonpath='{.metadata.uid}') || return
-    for file in $(find "/sys/fs/cgroup/pids/$hosts" -path "*pod$uid/*" -name cgroup.procs); do
+    for file in $(find "$(our_cgroups)" -path "*pod$uid/*" -name cgroup.procs); do
         for pid in $(cat "$file"); do
             [[ $(tr '\0' ' ' <"/proc/$pid/cmdline") == *"${3:-httpd}"* ]] && echo "$pid" && return
         done
