@@ -43,6 +43,14 @@ must wait_for_apiserver 60
 check "no packet is lost" lost_none
 printf '# %d packets\n' "$packets"
 check "no node is lost either" within 120 are_ready node01 node02 node03
+have_the_api()
+{
+    local node
+    for node in node01 node02 node03; do
+        shows_status $node API "working since" || return 1
+    done
+}
+check "all agents follow the API server again" within 60 have_the_api
 
 start_pings $one $two
 must stop_daemon node01 kubelet
