@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <memory>
 #include <thread>
 
@@ -268,7 +269,10 @@ std::optional<std::chrono::seconds> StateDirectory::age(const std::string& name)
     struct stat status = {};
     if (::fstatat(directory_.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
         return std::nullopt;
-    return std::chrono::seconds(::time(nullptr) - status.st_mtim.tv_sec);
+    // Not time(2), which reads a coarser clock than the one that files are stamped with: a new file would be
+    // -1 s old.
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    return now.time_since_epoch() - std::chrono::seconds(status.st_mtim.tv_sec);
 }
 
 bool is_of_earlier_boot(const std::filesystem::path& path)
