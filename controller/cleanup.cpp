@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "controller/masquerade_table.h"
+#include "controller/plugin_version.h"
 #include "netlink/link.h"
 #include "netlink/route.h"
 #include "netlink/socket.h"
@@ -113,7 +114,7 @@ void remove_plugin(const fs::path& folder, Report& report)
     const fs::path path = folder / "routelet-cni";
     if (!is_there(path))
         return;
-    const Result<std::string> content = read_file(path);
+    const Result<std::string> content = read_file(path, largest_plugin);
     if (!content)
         return report.fail(path.string(), content.error());
     if (content->find("routelet-cni is a CNI plugin") == std::string::npos) // of its --help

@@ -88,13 +88,13 @@ bool is_installed(const fs::path& target, std::string_view content)
     if (::lstat(target.c_str(), &status) != 0 || !S_ISREG(status.st_mode) ||
         (status.st_mode & 07777U) != 0755U)
         return false;
-    const Result<std::string> there = read_file(target);
+    const Result<std::string> there = read_file(target, largest_plugin);
     return there && *there == content;
 }
 
 Result<> copy_plugin(const InstallOptions& options, const Log& log)
 {
-    const Result<std::string> content = read_file(options.plugin);
+    const Result<std::string> content = read_file(options.plugin, largest_plugin);
     if (!content)
         return content.error();
     const fs::path target = options.cni_bin_dir / own_plugin;
