@@ -1,7 +1,6 @@
 #include "controller/egress.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace routelet::controller {
 namespace {
@@ -22,13 +21,6 @@ constexpr const char* unavailable_remedy = "load the kernel modules nf_tables, n
                                            "else masquerade";
 constexpr const char* failed_remedy =
     "as error says; until then pods may not reach addresses outside the cluster";
-
-// Three decimals are microseconds: what a repair takes.
-double milliseconds_since(Cause::Clock::time_point start)
-{
-    const std::chrono::duration<double, std::milli> passed = Cause::Clock::now() - start;
-    return std::round(passed.count() * 1000) / 1000;
-}
 
 bool lacks_nf_tables(const Error& error)
 {
@@ -113,7 +105,7 @@ void Egress::read_back(const Cause& cause, Clock::time_point now)
                        .with("pods", written_->pods.size())
                        .with("exempt", written_->exempt.size())
                        .with("kept", true)
-                       .with("took_ms", milliseconds_since(cause.since)));
+                       .with("took_ms", cause.took_ms()));
     } else if (*written_ != *wanted_) {
         change(cause, now);
     }
@@ -141,7 +133,7 @@ void Egress::write(const std::string& difference, const Cause& cause, Clock::tim
     if (!by_.empty())
         line.add("by", by_);
     line.add("cause", cause.what);
-    line.add("took_ms", milliseconds_since(cause.since));
+    line.add("took_ms", cause.took_ms());
     log_.write(line);
     by_.clear();
     if (!first)
@@ -157,7 +149,7 @@ void Egress::change(const Cause& cause, Clock::time_point now)
     log_.write(LogLine(LogLevel::debug, "masquerade-updated")
                    .with("ranges", *changed)
                    .with("cause", cause.what)
-                   .with("took_ms", milliseconds_since(cause.since)));
+                   .with("took_ms", cause.took_ms()));
 }
 
 void Egress::remove(const Cause& cause, Clock::time_point now)
@@ -172,7 +164,7 @@ void Egress::remove(const Cause& cause, Clock::time_point now)
     if (*gone)
         log_.write(LogLine(LogLevel::info, "masquerade-removed")
                        .with("detail", "an earlier run's table inet routelet: --masquerade is off now")
-                       .with("took_ms", milliseconds_since(cause.since)));
+                       .with("took_ms", cause.took_ms()));
 }
 
 void Egress::count_restoration(Clock::time_point now)

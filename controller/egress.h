@@ -1,9 +1,9 @@
 #pragma once
+#include "controller/cause.h"
 #include "controller/egress_plan.h"
 #include "controller/finding.h"
 #include "controller/log.h"
 #include "controller/masquerade_table.h"
-#include "controller/reconciler.h"
 
 #include <chrono>
 #include <optional>

@@ -12,11 +12,10 @@ namespace routelet::controller {
 inline constexpr const char* masquerade_table_name = "routelet";
 
 // The table as it should be: sets pods4, pods6, exempt4 and exempt6, and chain postrouting (nat, srcnat) with
-// three rules:
+// three rules. The first leaves to kube-proxy what it has marked; IPv6 has the second with pods6 and exempt6.
 //
-//     meta mark & 0x4000 == 0x4000 return                       kube-proxy's mark: it masquerades these
-//     itself ip saddr @pods4 ip daddr != @exempt4 masquerade fully-random ip6 saddr @pods6 ip6 daddr !=
-//     @exempt6 masquerade fully-random
+//     meta mark & 0x4000 == 0x4000 return
+//     ip saddr @pods4 ip daddr != @exempt4 masquerade fully-random
 netlink::NftTable masquerade_table(const EgressSets& sets);
 
 // Removes it from the network namespace that the calling thread is in. True when it was there; false when it

@@ -6,10 +6,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-namespace asio = boost::asio;
-
 #include <algorithm>
 #include <iterator>
+
+namespace asio = boost::asio;
 
 namespace routelet::controller {
 namespace {

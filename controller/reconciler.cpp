@@ -3,18 +3,10 @@
 #include "controller/difference.h"
 
 #include <algorithm>
-#include <cmath>
 #include <iterator>
 
 namespace routelet::controller {
 namespace {
-
-// Three decimals are microseconds: what a repair takes.
-double milliseconds_since(Cause::Clock::time_point start)
-{
-    const std::chrono::duration<double, std::milli> passed = Cause::Clock::now() - start;
-    return std::round(passed.count() * 1000) / 1000;
-}
 
 std::string describe_owner(const netlink::Route& route)
 {
@@ -175,7 +167,7 @@ Reconciler::Tally Reconciler::apply(const std::vector<RouteChange>& changes, con
     if (changes.empty())
         return tally;
     const auto results = kernel_.apply(changes);
-    const double took_ms = milliseconds_since(cause.since);
+    const double took_ms = cause.took_ms();
     for (std::size_t i = 0; i < changes.size(); ++i) {
         if (!results[i]) {
             fail(changes[i], results[i].error());
@@ -268,7 +260,7 @@ void Reconciler::report_first(const Tally& tally, const Cause& cause)
                    .with("replaced", tally.replaced)
                    .with("removed", tally.removed)
                    .with("failed", tally.failed)
-                   .with("took_ms", milliseconds_since(cause.since)));
+                   .with("took_ms", cause.took_ms()));
 }
 
 // Those that an earlier life left are ours as well.

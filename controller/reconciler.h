@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/cause.h"
 #include "controller/kernel.h"
 #include "controller/kernel_mirror.h"
 #include "controller/log.h"
@@ -15,14 +16,6 @@
 #include <vector>
 
 namespace routelet::controller {
-
-// Why the kernel is looked at now, and since when: log lines tell both.
-struct Cause {
-    using Clock = std::chrono::steady_clock;
-
-    std::string_view what;   // "start", "node", "kernel", "check", "retry"
-    Clock::time_point since; // when the event was read
-};
 
 // Keeps the kernel's routes what the nodes say they should be, and says in the log what it did and why.
 //
