@@ -10,7 +10,19 @@ must start_node node04
 must within 60 have_registered node04
 has_range() { [[ -n $(pod_range node04 6) ]]; }
 must within 120 has_range # kube-controller-manager may still wait, after the API server was away
-check "a new node is routed everywhere" within 10 have_routes "$(routes_to node04)" node01 node02 node03
+# When a route is missing, the agents tell why.
+is_routed()
+{
+    local node
+    within 10 have_routes "$(routes_to node04)" node01 node02 node03 && return
+    for node in node01 node02 node03; do
+        printf 'the agent on %s:\n' $node
+        agent_log $node | tail -n 8
+        agent_status $node | head -n 20
+    done >>"$work/why" 2>&1
+    return 1
+}
+check "a new node is routed everywhere" is_routed
 
 # milliseconds NODE: from kube-controller-manager's log line about the new podCIDRs to the second route in the node's kernel.
 milliseconds()

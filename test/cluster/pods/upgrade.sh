@@ -67,3 +67,4 @@ sleep 5
 check "a containerd is restarted: no packet is lost" lost_none
 printf '# %d packets\n' "$packets"
 check "and the node is Ready" within 60 is_ready node01
+check "and all agents run" rolled_out 120 # a container that containerd has lost meanwhile is made anew
