@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 namespace routelet::k8s {
 namespace {
@@ -69,6 +70,7 @@ struct NodeReflector::Impl {
     ReflectorOptions options;
     NodeApi api;
     Backoff backoff;
+    bool is_outage = false; // no answer since a connection failed
     WatchHistory history;
     std::mt19937_64 random{std::random_device{}()};
     std::string version; // of the last list, event or bookmark
@@ -90,6 +92,15 @@ struct NodeReflector::Impl {
     milliseconds up_to(milliseconds most)
     {
         return milliseconds(std::uniform_int_distribution<milliseconds::rep>(0, most.count())(random));
+    }
+
+    // An outage makes the waits long, and says nothing of a server that answers again: what it ends early at
+    // first, such as a watch while it starts, is tried again soon.
+    void note_unanswered(const Failure& failure) { is_outage |= failure.why == Failure::Why::transport; }
+    void note_answered()
+    {
+        if (std::exchange(is_outage, false))
+            backoff.reset();
     }
 
     asio::awaitable<void> pause(milliseconds delay);
@@ -138,6 +149,7 @@ asio::awaitable<void> NodeReflector::Impl::list_until_complete()
         const Clock::time_point start = Clock::now();
         Answer<Listing> listing = co_await list_once(list_mode);
         if (listing) {
+            note_answered();
             version = std::move(listing->version);
             list_mode = ListMode::not_older;
             nodes = listing->nodes.size();
@@ -148,6 +160,7 @@ asio::awaitable<void> NodeReflector::Impl::list_until_complete()
             observer.replaced(std::move(listing->nodes), listing->received);
             co_return;
         }
+        note_unanswered(listing.error());
         const ListMode next = after_list_failure(list_mode, listing.error());
         const milliseconds delay = announce_list_failure(listing.error(), next == list_mode);
         list_mode = next;
@@ -209,11 +222,13 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::watch_once()
     std::string target = watch_target(version, timeout);
     Answer<void> accepted = co_await api.watch(std::move(target));
     if (!accepted) {
+        note_unanswered(accepted.error());
         WatchEnd refused;
         refused.failure = accepted.error();
         co_return refused;
     }
 
+    note_answered();
     observer.noticed(notice_of(What::watching));
     const Clock::time_point start = Clock::now();
     const Clock::time_point last = start + timeout + grace;

@@ -194,6 +194,28 @@ TEST_CASE("after a restart of the server the watch goes on from its version, wit
     CHECK(reflection.seen.replacements == 1);
 }
 
+TEST_CASE("the waits of an outage are forgotten as soon as the server answers", "[k8sclient][lab]")
+{
+    Lab lab;
+    Reflection reflection(lab.config());
+    REQUIRE(reflection.sees_notice(What::watching));
+    lab.server.stop();
+    REQUIRE(reflection.sees_notice(What::failed, 6));
+    CHECK(reflection.seen.notices.back().retry_in >= 200ms);
+
+    lab.server.inject({.what = Fault::What::garbage, .requests = Fault::Requests::watch});
+    lab.server.start();
+    REQUIRE(reflection.sees_notice(What::watching, 2));
+    const std::size_t failures = reflection.seen.count(What::failed);
+    lab.server.put_node(node("node03", "10.244.3.0/24")); // what the garbage comes with
+    REQUIRE(reflection.sees_notice(What::failed, failures + 1));
+    CHECK_THAT(reflection.seen.trouble(), has_text("not valid JSON"));
+    const auto failed = std::ranges::find(reflection.seen.notices.rbegin(), reflection.seen.notices.rend(),
+                                          What::failed, &k8s::WatchNotice::what);
+    CHECK(failed->retry_in < 40ms);
+    CHECK(reflection.sees_nodes(all_three));
+}
+
 TEST_CASE("a version that the server has forgotten costs one new list", "[k8sclient][lab]")
 {
     Lab lab;
