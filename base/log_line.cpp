@@ -1,26 +1,13 @@
 #include "base/log_line.h"
 
+#include "base/rfc3339.h"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <ctime>
 
 namespace routelet {
 namespace {
-
-std::string utc_milliseconds(std::chrono::system_clock::time_point when)
-{
-    const auto since_epoch = std::chrono::floor<std::chrono::milliseconds>(when.time_since_epoch());
-    const auto seconds = std::chrono::floor<std::chrono::seconds>(since_epoch);
-    const std::time_t time = seconds.count();
-    std::tm utc{};
-    ::gmtime_r(&time, &utc);
-    std::array<char, 48> text{};
-    const auto length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-    std::snprintf(text.data() + length, text.size() - length, ".%03dZ",
-                  static_cast<int>((since_epoch - seconds).count()));
-    return text.data();
-}
 
 bool is_control(char c) noexcept
 {
@@ -96,7 +83,7 @@ std::string_view to_string(LogLevel level) noexcept
 
 std::string to_logfmt(const LogLine& line, std::chrono::system_clock::time_point when)
 {
-    std::string out = "time=" + utc_milliseconds(when);
+    std::string out = "time=" + to_rfc3339_milliseconds(when);
     out.append(" level=").append(to_string(line.level())).append(" event=").append(line.event());
     for (const auto& field : line.fields()) {
         out.append(" ").append(field.name).append("=");
@@ -110,7 +97,7 @@ std::string to_logfmt(const LogLine& line, std::chrono::system_clock::time_point
 
 std::string to_json(const LogLine& line, std::chrono::system_clock::time_point when)
 {
-    std::string out = "{\"time\":\"" + utc_milliseconds(when) + "\",\"level\":\"";
+    std::string out = "{\"time\":\"" + to_rfc3339_milliseconds(when) + "\",\"level\":\"";
     out.append(to_string(line.level())).append("\",\"event\":");
     append_quoted(out, line.event());
     for (const auto& field : line.fields()) {

@@ -1,29 +1,18 @@
 #include "controller/status.h"
 
+#include "base/rfc3339.h"
 #include "base/version.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
-#include <ctime>
-#include <iomanip>
 #include <sstream>
 
 namespace routelet::controller {
 namespace {
 
 using json = nlohmann::ordered_json;
-
-std::string to_rfc3339(std::chrono::system_clock::time_point when)
-{
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(when);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::ostringstream text;
-    text << std::put_time(&parts, "%FT%TZ");
-    return text.str();
-}
 
 std::string_view to_string(ApiState::What what)
 {

@@ -1,12 +1,9 @@
 #include "k8sclient/node_status.h"
 
+#include "base/rfc3339.h"
 #include "k8sclient/node_api.h"
 
 #include <nlohmann/json.hpp>
-
-#include <ctime>
-#include <iomanip>
-#include <sstream>
 
 namespace routelet::k8s {
 
@@ -15,15 +12,10 @@ namespace asio = boost::asio;
 std::string condition_patch(const NodeCondition& condition, std::chrono::system_clock::time_point now)
 {
     using json = nlohmann::json;
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::ostringstream time; // metav1.Time: RFC 3339 in whole seconds
-    time << std::put_time(&parts, "%FT%TZ");
-
-    const json entry = {{"type", condition.type},          {"status", condition.status},
-                        {"reason", condition.reason},      {"message", condition.message},
-                        {"lastHeartbeatTime", time.str()}, {"lastTransitionTime", time.str()}};
+    const std::string time = to_rfc3339(now);
+    const json entry = {{"type", condition.type},     {"status", condition.status},
+                        {"reason", condition.reason}, {"message", condition.message},
+                        {"lastHeartbeatTime", time},  {"lastTransitionTime", time}};
     const json patch = {{"status", {{"conditions", json::array({entry})}}}};
     return patch.dump(-1, ' ', false, json::error_handler_t::replace);
 }

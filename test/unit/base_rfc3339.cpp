@@ -1,0 +1,21 @@
+#include "base/rfc3339.h"
+#include "test/support/catch.h"
+
+using namespace routelet;
+using namespace std::chrono_literals;
+using Time = std::chrono::system_clock::time_point;
+
+TEST_CASE("a time is written in UTC, its fraction cut off", "[rfc3339]")
+{
+    struct Case {
+        std::chrono::milliseconds since_epoch;
+        std::string seconds;
+        std::string milliseconds;
+    };
+    const auto c = GENERATE(Case{0ms, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00.000Z"},
+                            Case{1'709'210'096'007ms, "2024-02-29T12:34:56Z", "2024-02-29T12:34:56.007Z"},
+                            Case{1'767'225'599'999ms, "2025-12-31T23:59:59Z", "2025-12-31T23:59:59.999Z"},
+                            Case{-1ms, "1969-12-31T23:59:59Z", "1969-12-31T23:59:59.999Z"});
+    CHECK(to_rfc3339(Time(c.since_epoch)) == c.seconds);
+    CHECK(to_rfc3339_milliseconds(Time(c.since_epoch)) == c.milliseconds);
+}
