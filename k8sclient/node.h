@@ -7,11 +7,14 @@ namespace routelet::k8s {
 // The part of a Node (core/v1) that routing needs, as the API server sent it: nothing here is checked, since
 // a kubelet may write almost all of it. Absent fields are empty.
 struct Node {
-    std::string name;                      // metadata.name
-    std::string uid;                       // metadata.uid; another one under the same name is another node
-    std::string created;                   // metadata.creationTimestamp, RFC 3339 in UTC: sorts as text
-    std::vector<std::string> pod_cidrs;    // spec.podCIDRs, else spec.podCIDR
-    std::vector<std::string> internal_ips; // status.addresses of type InternalIP, in their order
+    std::string name = {};                   // metadata.name
+    std::string uid = {};                    // metadata.uid; another one under the same name is another node
+    std::string created = {};                // metadata.creationTimestamp, RFC 3339 in UTC: sorts as text
+    std::vector<std::string> pod_cidrs = {}; // spec.podCIDRs, else spec.podCIDR
+    std::vector<std::string> internal_ips = {}; // status.addresses of type InternalIP, in their order
+    // The object was larger than anybody's business: of its fields only the name is known. What was known of
+    // it before is the best there is.
+    bool is_oversized = false;
 
     friend bool operator==(const Node&, const Node&) = default;
 };
