@@ -3,6 +3,7 @@
 #include "test/lab/access.h"
 #include "test/lab/discovery.h"
 #include "test/lab/kind.h"
+#include "test/lab/protobuf.h"
 #include "test/lab/reads.h"
 #include "test/lab/refusal.h"
 #include "test/lab/writes.h"
@@ -76,7 +77,7 @@ Answer Api::answer(const Request& request, bool patient)
     try {
         return route(request, patient);
     } catch (const Refusal& refusal) {
-        return status_reply(refusal);
+        return refusal_reply(refusal, negotiate_status(request.accept));
     }
 }
 
@@ -96,7 +97,7 @@ Answer Api::route(const Request& request, bool patient)
                             .name = place.name,
                             .space = place.space});
     if (verb == "list" || verb == "watch")
-        return read_many(store_, place.kind, place.key(), request, patient);
+        return read_many(store_, rules_, place.kind, place.key(), request, patient);
     if (verb == "get")
         return read_one(store_, place.kind, place.key(), request);
     return write(store_, place, verb, request);
@@ -107,9 +108,16 @@ Reply json_reply(const Json& body, unsigned status)
     return {.status = status, .body = to_text(body)};
 }
 
-Reply status_reply(const Refusal& refusal)
+Reply status_reply(const Json& status, unsigned code, Form form)
 {
-    Reply reply = json_reply(refusal.status(), refusal.code());
+    return {.status = code,
+            .content_type = std::string(content_type(form)),
+            .body = form == Form::protobuf ? to_protobuf("Status", status) : to_text(status)};
+}
+
+Reply refusal_reply(const Refusal& refusal, Form form)
+{
+    Reply reply = status_reply(refusal.status(), refusal.code(), form);
     if (refusal.retry_after())
         reply.retry_after = std::to_string(*refusal.retry_after());
     return reply;

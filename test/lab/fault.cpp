@@ -1,5 +1,6 @@
 #include "test/lab/fault.h"
 
+#include "test/lab/api.h"
 #include "test/lab/refusal.h"
 
 #include <algorithm>
@@ -66,14 +67,19 @@ Fault read_fault(const Json& text)
     return fault;
 }
 
-Reply failed(const Fault& fault)
+Reply failed(const Fault& fault, Form form)
 {
-    const bool is_ours = fault.body.empty();
-    return {.status = fault.status,
-            .content_type = is_ours ? "application/json" : "text/plain; charset=utf-8",
-            .body = is_ours ? to_text(status_failure(fault.status, "InternalError", "a fault of the lab"))
-                            : fault.body,
-            .retry_after = fault.retry_after};
+    Reply reply{.status = fault.status, .content_type = "text/plain; charset=utf-8", .body = fault.body};
+    if (fault.body.empty())
+        reply = status_reply(status_failure(fault.status, "InternalError", "a fault of the lab"),
+                             fault.status, form);
+    reply.retry_after = fault.retry_after;
+    return reply;
+}
+
+Refusal gone()
+{
+    return expired("too old resource version: a fault of the lab");
 }
 
 } // namespace
@@ -127,22 +133,17 @@ Json FaultList::described() const
     return all;
 }
 
-Reply disturbed(const std::optional<Fault>& fault, Reply reply)
+Reply disturbed(const std::optional<Fault>& fault, Reply reply, Form form)
 {
     if (!fault)
         return reply;
     switch (fault->what) {
     case What::status:
-        return failed(*fault);
+        return failed(*fault, form);
     case What::gone:
-        return {.status = 410,
-                .body = to_text(expired("too old resource version: a fault of the lab").status())};
+        return refusal_reply(gone(), form);
     case What::content_type:
         reply.content_type = fault->content_type;
-        return reply;
-    case What::empty_list:
-        if (const auto items = reply.body.find(R"("items":[)"); items != std::string::npos)
-            reply.body.replace(items, std::string::npos, R"("items":[]})");
         return reply;
     default:
         return reply;
@@ -188,8 +189,7 @@ Step BodyStage::triggered() const
     case What::cut:
         return {.bytes = {}, .then = fault_->reset ? Step::Then::reset : Step::Then::close};
     case What::gone:
-        return {.bytes = error_frame(expired("too old resource version: a fault of the lab").status()).text,
-                .then = Step::Then::end};
+        return {.bytes = error_frame(gone().status(), form_).text, .then = Step::Then::end};
     case What::garbage:
         return {.bytes = fault_->body.empty() ? "\x01{]garbage\n" : fault_->body};
     default:

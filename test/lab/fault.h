@@ -26,8 +26,8 @@ struct Fault {
         no_bookmarks, // a watch without bookmarks
         duplicate,    // every event of a watch twice
         chunks,       // the body in HTTP chunks of `size` bytes
-        content_type, // `content_type` instead of application/json
-        empty_list,   // a list without items
+        content_type, // `content_type` instead of the right one
+        empty_list,   // a list without items, a watch without initial events
     };
     enum class Requests { any, list, watch, get, write, connect }; // connect: a connection, before TLS
 
@@ -64,8 +64,8 @@ private:
 
 // The stages that a reply passes on its way from the handler to the connection.
 
-// First: the reply as a whole (status, gone, content_type, empty_list).
-Reply disturbed(const std::optional<Fault>& fault, Reply reply);
+// First: the reply as a whole (status, gone, content_type). `form`: of a Status.
+Reply disturbed(const std::optional<Fault>& fault, Reply reply, Form form = Form::json);
 
 // One thing to do with the connection.
 struct Step {
@@ -78,7 +78,11 @@ struct Step {
 // Then: its body, piece by piece (all the others).
 class BodyStage {
 public:
-    explicit BodyStage(std::optional<Fault> fault) : fault_(std::move(fault)) {}
+    // `form`: of the ERROR event that a fault may put in.
+    explicit BodyStage(std::optional<Fault> fault, Form form = Form::json)
+        : fault_(std::move(fault)), form_(form)
+    {
+    }
 
     std::vector<Step> begin();                  // when the head is sent
     std::vector<Step> pass(const Frame& frame); // one line of a watch, or all of another body
@@ -91,6 +95,7 @@ private:
     std::vector<Step> in_pieces(const std::string& bytes) const;
 
     std::optional<Fault> fault_;
+    Form form_;
     std::size_t frames_ = 0; // passed
     std::size_t bytes_ = 0;  // passed since the last of the frames that fault_ lets through
     bool fired_ = false;

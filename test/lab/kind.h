@@ -12,6 +12,7 @@ struct Kind {
     std::string resource; // "nodes": in paths, keys and messages
     std::string name;     // "Node"
     bool namespaced = false;
+    bool has_protobuf = false;                 // the lab knows its schema
     std::set<std::string, std::less<>> fields; // that a fieldSelector may name
     void (*complete)(Json& object);            // fills what the server fills, on every write
     void (*check_new)(const Json& object);     // throws Refusal

@@ -61,7 +61,7 @@ std::optional<Reply> answer_lab(Lab& lab, const Request& request)
             throw Refusal(403, "Forbidden", "the lab is for administrators");
         return answer(lab, request);
     } catch (const Refusal& refusal) {
-        return status_reply(refusal);
+        return refusal_reply(refusal, Form::json);
     }
 }
 

@@ -12,7 +12,7 @@ namespace routelet::lab {
 
 // What all connections of a server share. Belongs to the server's thread.
 struct Lab {
-    explicit Lab(Store from) : store(std::move(from)), api(store) {}
+    Lab(Store from, ReadRules rules) : store(std::move(from)), api(store, rules) {}
     Lab(const Lab&) = delete;
     Lab& operator=(const Lab&) = delete;
 

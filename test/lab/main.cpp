@@ -93,6 +93,8 @@ int main(int argc, char** argv)
     app.add_option("--bookmark-interval", bookmark_seconds, "seconds between a watch's bookmarks")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
+    app.add_flag("--watch-list,!--no-watch-list", options.watch_list,
+                 "answer streaming lists (sendInitialEvents), as 1.34 does; without: refuse them (422)");
     CLI11_PARSE(app, argc, argv);
 
     try {

@@ -1,23 +1,15 @@
 #include "test/lab/reads.h"
 
 #include "test/lab/base64.h"
+#include "test/lab/list_options.h"
+#include "test/lab/protobuf.h"
 #include "test/lab/refusal.h"
 #include "test/lab/table.h"
 
 #include <algorithm>
-#include <charconv>
 
 namespace routelet::lab {
 namespace {
-
-std::uint64_t number(const std::string& name, const std::string& text)
-{
-    std::uint64_t value = 0;
-    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (bad != std::errc{} || end != text.data() + text.size())
-        throw bad_request("Invalid value: \"" + text + "\": " + name + " must be a number");
-    return value;
-}
 
 // Which part of a collection, and when: the query of a list.
 struct Page {
@@ -58,31 +50,25 @@ Page continued(const Store& store, const std::string& token)
 }
 
 // The rules of k8s.io/apiserver for resourceVersion, resourceVersionMatch, limit and continue of a list.
-Page page_of(const Store& store, const Request& request)
+Page page_of(const Store& store, const ListOptions& options)
 {
-    const std::string version_text = request.option("resourceVersion");
-    const std::string match = request.option("resourceVersionMatch");
-    const std::string limit_text = request.option("limit");
-    const std::size_t limit = limit_text.empty() ? 0 : number("limit", limit_text);
-    if (const std::string token = request.option("continue"); !token.empty()) {
-        if (!version_text.empty() && version_text != "0")
+    if (!options.continue_token.empty()) {
+        if (options.version.value_or(0) != 0)
             throw bad_request("specifying resource version is not allowed when using continue");
-        Page page = continued(store, token);
-        page.limit = limit;
+        Page page = continued(store, options.continue_token);
+        page.limit = options.limit;
         return page;
     }
-    if (version_text.empty())
-        return {.exactly = std::nullopt, .after = {}, .limit = limit};
-
-    const Version version = number("resourceVersion", version_text);
-    if (version == 0)
+    if (!options.version)
+        return {.exactly = std::nullopt, .after = {}, .limit = options.limit};
+    if (options.version == 0)
         return {}; // from the watch cache, which knows no limit
-    const bool exact = match == "Exact" || (match.empty() && limit > 0);
+    const bool exact = options.match == "Exact" || (options.match.empty() && options.limit > 0);
     if (!exact)
         return {};
-    if (version < store.forgotten())
+    if (*options.version < store.forgotten())
         throw expired("The resourceVersion for the provided list is too old.");
-    return {.exactly = version, .after = {}, .limit = limit};
+    return {.exactly = options.version, .after = {}, .limit = options.limit};
 }
 
 std::string key_of(const Kind& kind, const Json& object)
@@ -131,7 +117,10 @@ std::string list_text(const Kind& kind, const Json& metadata, const std::vector<
 
 Reply list_reply(const Kind& kind, const Json& metadata, const std::vector<Object>& objects, Form form)
 {
-    if (form == Form::plain)
+    if (form == Form::protobuf)
+        return {.content_type = std::string(content_type(form)),
+                .body = node_list_to_protobuf(metadata, objects)};
+    if (form == Form::json)
         return {.body = list_text(kind, metadata, objects)};
     std::vector<const Json*> rows;
     for (const Object& object : objects)
@@ -141,44 +130,37 @@ Reply list_reply(const Kind& kind, const Json& metadata, const std::vector<Objec
     return json_reply(printed);
 }
 
-// Negative answers to options that only newer servers know, in the words of those that have them switched
-// off.
-void refuse_watch_list(const Request& request)
-{
-    const auto refuse = [](const std::string& field, const std::string& why) {
-        throw invalid("ListOptions.meta.k8s.io", "", field, "Forbidden: " + why);
-    };
-    if (!request.option("sendInitialEvents").empty())
-        refuse("sendInitialEvents",
-               "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled");
-    if (!request.option("resourceVersionMatch").empty())
-        refuse("resourceVersionMatch", "resourceVersionMatch is forbidden for watch");
-}
-
 WatchStart watch_of(const Store& store, const Kind& kind, const std::string& collection, Selector selector,
-                    const Request& request)
+                    const ListOptions& options)
 {
-    refuse_watch_list(request);
-    const std::string version_text = request.option("resourceVersion");
-    const Version version = version_text.empty() ? 0 : number("resourceVersion", version_text);
     WatchStart start{.collection = collection,
                      .kind = kind.name,
                      .selector = std::move(selector),
-                     .from = version == 0 ? store.version() : version,
-                     .initial = version == 0,
-                     .bookmarks = request.flag("allowWatchBookmarks"),
-                     .form = negotiate(request.accept),
-                     .timeout = std::nullopt};
-    if (const std::string timeout = request.option("timeoutSeconds"); !timeout.empty())
-        start.timeout = std::chrono::seconds(number("timeoutSeconds", timeout));
+                     .from = options.version.value_or(0),
+                     .initial = options.initial_events,
+                     .marks_initial = options.marks_initial_events,
+                     .bookmarks = options.bookmarks};
+    if (start.from == 0)
+        start.from = store.version();
+    if (options.timeout)
+        start.timeout = std::chrono::seconds(*options.timeout);
     return start;
 }
 
 } // namespace
 
+Form form_for(const Kind& kind, const Request& request)
+{
+    return negotiate(request.accept, {.table = true, .protobuf = kind.has_protobuf});
+}
+
 Reply object_reply(const Kind& kind, const Json& object, Form form, unsigned status)
 {
-    if (form == Form::plain)
+    if (form == Form::protobuf)
+        return {.status = status,
+                .content_type = std::string(content_type(form)),
+                .body = to_protobuf(kind.name, object)};
+    if (form == Form::json)
         return json_reply(object, status);
     Json printed = table(kind.name, {&object}, std::chrono::system_clock::now());
     printed["metadata"] = {{"resourceVersion", text_at(object, {"metadata", "resourceVersion"})}};
@@ -187,33 +169,41 @@ Reply object_reply(const Kind& kind, const Json& object, Form form, unsigned sta
 
 Reply read_one(const Store& store, const Kind& kind, const std::string& key, const Request& request)
 {
-    const Form form = negotiate(request.accept);
+    const Form form = form_for(kind, request);
     const Object object = store.find(key);
     if (!object)
         throw not_found(kind.resource, key.substr(key.rfind('/') + 1));
     return object_reply(kind, *object, form);
 }
 
-Answer read_many(const Store& store, const Kind& kind, const std::string& collection, const Request& request,
-                 bool patient)
+Answer read_many(const Store& store, const ReadRules& rules, const Kind& kind, const std::string& collection,
+                 const Request& request, bool patient)
 {
+    const ListOptions options = list_options(request, rules.watch_list);
+    const Form form = form_for(kind, request);
     Selector selector =
         Selector::parse(request.option("labelSelector"), request.option("fieldSelector"), kind.fields);
-    if (request.flag("watch"))
-        return watch_of(store, kind, collection, std::move(selector), request);
+    const Version wanted = options.version.value_or(0);
+    const bool too_new = wanted > store.version() && (!options.watch || options.initial_events);
+    if (too_new && patient)
+        return WaitFor{wanted};
 
-    const Form form = negotiate(request.accept);
-    const std::string wanted = request.option("resourceVersion");
-    if (!wanted.empty() && number("resourceVersion", wanted) > store.version()) {
-        const Version version = number("resourceVersion", wanted);
-        if (patient)
-            return WaitFor{version};
-        throw version_too_large(version, store.version());
+    if (options.watch) {
+        WatchStart start = watch_of(store, kind, collection, std::move(selector), options);
+        start.form = form;
+        start.sees_nothing = request.sees_nothing;
+        if (too_new)
+            start.refusal = version_too_large(wanted, store.version()).status();
+        return start;
     }
+    if (too_new)
+        throw version_too_large(wanted, store.version());
 
-    const Page page = page_of(store, request);
+    const Page page = page_of(store, options);
     const Version version = page.exactly.value_or(store.version());
-    const auto all = page.exactly ? store.list_at(collection, version) : store.list(collection);
+    auto all = page.exactly ? store.list_at(collection, version) : store.list(collection);
+    if (request.sees_nothing)
+        all->clear();
     const Found found = take(all.value(), kind, selector, page);
     Json metadata = {{"resourceVersion", std::to_string(version)}};
     if (found.remaining > 0) {

@@ -55,6 +55,16 @@ Refusal path_not_found()
     return {404, "NotFound", "the server could not find the requested resource"};
 }
 
+Refusal not_acceptable(bool protobuf_is_known)
+{
+    const std::string protobuf = protobuf_is_known ? ", application/vnd.kubernetes.protobuf" : "";
+    const std::string streams = protobuf_is_known ? ", application/vnd.kubernetes.protobuf;stream=watch" : "";
+    return {406, "NotAcceptable",
+            "406: Not Acceptable\n\nAvailable representations: application/json" + protobuf +
+                ", application/json;stream=watch" + streams,
+            Json::object()};
+}
+
 Refusal not_found(const std::string& resource, const std::string& name)
 {
     return {404, "NotFound", resource + " \"" + name + "\" not found", about(resource, name)};
@@ -77,6 +87,22 @@ Refusal invalid(const std::string& kind, const std::string& name, const std::str
     Json details = about(kind, name);
     details["causes"] = Json::array({{{"reason", "FieldValueInvalid"}, {"message", why}, {"field", field}}});
     return {422, "Invalid", kind + " \"" + name + "\" is invalid: " + field + ": " + why, std::move(details)};
+}
+
+Refusal invalid_options(const std::vector<FieldError>& errors)
+{
+    Json causes = Json::array();
+    std::string text;
+    for (const FieldError& error : errors) {
+        causes.push_back({{"reason", error.reason}, {"message", error.message}, {"field", error.field}});
+        text += (text.empty() ? "" : ", ") + error.field + ": " + error.message;
+    }
+    if (errors.size() > 1)
+        text = "[" + text + "]";
+    return {422,
+            "Invalid",
+            "ListOptions.meta.k8s.io \"\" is invalid: " + text,
+            {{"group", "meta.k8s.io"}, {"kind", "ListOptions"}, {"causes", std::move(causes)}}};
 }
 
 Refusal expired(const std::string& message)

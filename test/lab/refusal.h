@@ -4,6 +4,7 @@
 #include <exception>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace routelet::lab {
 
@@ -34,11 +35,21 @@ Json status_failure(unsigned code, const std::string& reason, const std::string&
 Refusal bad_request(const std::string& message);
 Refusal unauthorized();
 Refusal path_not_found();
+Refusal not_acceptable(bool protobuf_is_known);
 Refusal not_found(const std::string& resource, const std::string& name);
 Refusal already_exists(const std::string& resource, const std::string& name);
 Refusal conflict(const std::string& resource, const std::string& name, const std::string& why);
 Refusal invalid(const std::string& kind, const std::string& name, const std::string& field,
                 const std::string& why);
+
+// One of the things that are wrong with a query.
+struct FieldError {
+    std::string reason;  // FieldValueForbidden
+    std::string message; // Forbidden: ...
+    std::string field;
+};
+Refusal invalid_options(const std::vector<FieldError>& errors);
+
 Refusal expired(const std::string& message);
 Refusal version_too_large(std::uint64_t wanted, std::uint64_t current);
 

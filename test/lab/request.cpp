@@ -1,6 +1,6 @@
 #include "test/lab/request.h"
 
-#include "test/lab/refusal.h"
+#include "test/lab/text.h"
 
 #include <charconv>
 
@@ -23,50 +23,6 @@ std::string decoded(std::string_view text, bool is_query)
     return plain;
 }
 
-std::vector<std::string_view> split(std::string_view text, char separator)
-{
-    std::vector<std::string_view> parts;
-    for (;;) {
-        const auto at = text.find(separator);
-        parts.push_back(text.substr(0, at));
-        if (at == std::string_view::npos)
-            return parts;
-        text.remove_prefix(at + 1);
-    }
-}
-
-std::string_view trimmed(std::string_view text)
-{
-    while (text.starts_with(' '))
-        text.remove_prefix(1);
-    while (text.ends_with(' '))
-        text.remove_suffix(1);
-    return text;
-}
-
-// One member of an Accept list: "application/json;as=Table;v=v1;g=meta.k8s.io".
-std::optional<Form> form_of(std::string_view accepted)
-{
-    const auto parts = split(accepted, ';');
-    const std::string_view type = trimmed(parts.front());
-    if (type != "application/json" && type != "application/*" && type != "*/*")
-        return std::nullopt;
-
-    bool is_table = false;
-    bool is_v1 = false;
-    for (const std::string_view part : parts) {
-        const std::string_view parameter = trimmed(part);
-        if (parameter == "as=Table")
-            is_table = true;
-        else if (parameter.starts_with("as="))
-            return std::nullopt; // PartialObjectMetadata, APIGroupDiscoveryList
-        is_v1 = is_v1 || parameter == "v=v1";
-    }
-    if (is_table)
-        return is_v1 ? std::optional(Form::table) : std::nullopt;
-    return Form::plain;
-}
-
 } // namespace
 
 std::string Request::option(const std::string& name) const
@@ -79,16 +35,6 @@ bool Request::flag(const std::string& name) const
 {
     const std::string value = option(name);
     return value == "true" || value == "1";
-}
-
-Form negotiate(std::string_view accept)
-{
-    if (trimmed(accept).empty())
-        return Form::plain;
-    for (const std::string_view accepted : split(accept, ','))
-        if (const auto form = form_of(accepted))
-            return *form;
-    throw Refusal(406, "NotAcceptable", "only the following media types are accepted: application/json");
 }
 
 void set_target(Request& request, std::string target)

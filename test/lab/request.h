@@ -25,6 +25,9 @@ struct Request {
     std::string body = {};
     std::optional<User> user; // nobody: no token, or an unknown one
 
+    // A fault of the lab: what is read looks empty (lists, and the initial events of a watch).
+    bool sees_nothing = false;
+
     std::string option(const std::string& name) const; // of the query; "" when it is not there
     bool flag(const std::string& name) const;          // "true" or "1"
 };
@@ -35,13 +38,6 @@ struct Reply {
     std::string body = {};
     std::string retry_after = {}; // header; "" for none
 };
-
-// How the client wants the answer (content negotiation of the Kubernetes API).
-enum class Form { plain, table };
-
-// The first of the Accept list that this server can do. Throws Refusal 406 when there is none, for example
-// when only protobuf would do.
-Form negotiate(std::string_view accept);
 
 // Splits a target into the path and the query of a Request, percent-decoded.
 void set_target(Request& request, std::string target);

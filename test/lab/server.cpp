@@ -186,7 +186,8 @@ private:
 };
 
 Server::Loop::Loop(ServerOptions given)
-    : options(prepared(std::move(given))), lab(loaded(options.directory / "store.json")),
+    : options(prepared(std::move(given))),
+      lab(loaded(options.directory / "store.json"), {.watch_list = options.watch_list}),
       endpoint(endpoint_of(options.listen)),
       identity(identity_in(options.directory, certificate_names(options, endpoint)))
 {

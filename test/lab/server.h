@@ -26,6 +26,7 @@ struct ServerOptions {
     std::filesystem::path directory;     // CA, certificates, kubeconfigs, tokens, store: kept over restarts
     std::vector<std::string> names = {}; // further names or addresses for the certificate
     std::chrono::milliseconds bookmark_interval{60'000};
+    bool watch_list = true; // streaming lists (sendInitialEvents); else they are refused, as before 1.34
     std::chrono::milliseconds version_wait{3'000}; // for a resourceVersion that is yet to come, then 504
     std::function<void(const RequestRecord&)> on_write = {}; // each answered write, on the server's thread
 };

@@ -1,65 +1,8 @@
-#include "test/lab/api.h"
+#include "test/lab/server_fixture.h"
 #include "test/lab/table.h"
-#include "test/support/catch.h"
 
 using namespace routelet::lab;
 using routelet::test::has_text;
-
-namespace {
-
-const User admin{.name = "admin", .groups = {"system:masters"}};
-const User agent{.name = "agent", .groups = {"routelet:agents"}};
-
-struct Answered {
-    unsigned status;
-    Json body;
-};
-
-struct Fixture {
-    Store store;
-    Api api{store};
-
-    Answer raw(const std::string& method, const std::string& target, const std::string& body = {},
-               const std::string& type = "application/json", const User& user = admin,
-               const std::string& accept = {})
-    {
-        Request request;
-        request.method = method;
-        set_target(request, target);
-        request.body = body;
-        request.content_type = type;
-        request.accept = accept;
-        request.user = user;
-        return api.answer(request, false);
-    }
-    Answered ask(const std::string& method, const std::string& target, const std::string& body = {},
-                 const std::string& type = "application/json", const User& user = admin,
-                 const std::string& accept = {})
-    {
-        const Answer answer = raw(method, target, body, type, user, accept);
-        const auto& reply = std::get<Reply>(answer);
-        return {reply.status, Json::parse(reply.body)};
-    }
-    void add(const std::string& name, const std::string& label = "x")
-    {
-        const std::string body =
-            R"({"metadata":{"name":")" + name + R"(","labels":{"l":")" + label + R"("}}})";
-        REQUIRE(ask("POST", "/api/v1/nodes", body).status == 201);
-    }
-    std::vector<std::string> frames(WatchFeed& feed)
-    {
-        std::vector<std::string> types;
-        for (const Frame& frame : feed.next()) {
-            const Json event = Json::parse(frame.text);
-            types.push_back(text_at(event, {"type"}) + " " + text_at(event, {"object", "metadata", "name"}));
-        }
-        return types;
-    }
-};
-
-using Texts = std::vector<std::string>;
-
-} // namespace
 
 TEST_CASE("a Node is made, read, replaced and deleted", "[lab][api]")
 {
@@ -268,7 +211,6 @@ TEST_CASE("a watch without a version begins with all that is there", "[lab][api]
     CHECK(f.frames(feed) == Texts{"ADDED a", "ADDED b"});
     f.add("c");
     CHECK(f.frames(feed) == Texts{"ADDED c"});
-    CHECK(f.ask("GET", "/api/v1/nodes?watch=1&sendInitialEvents=true").status == 422);
 }
 
 TEST_CASE("the agent may read Nodes and write Events, and no more", "[lab][api]")
@@ -289,20 +231,6 @@ TEST_CASE("the agent may read Nodes and write Events, and no more", "[lab][api]"
     CHECK(refused.status == 403);
     CHECK(refused.body["message"] == "nodes \"n\" is forbidden: User \"agent\" cannot patch resource "
                                      "\"nodes/status\" in API group \"\" at the cluster scope");
-}
-
-TEST_CASE("the form of an answer is negotiated", "[lab][api]")
-{
-    Fixture f;
-    f.add("n");
-    const auto kind = [&](const char* accept) {
-        return f.ask("GET", "/api/v1/nodes", "", "", admin, accept).body["kind"].get<std::string>();
-    };
-    CHECK(kind("") == "NodeList");
-    CHECK(kind("application/vnd.kubernetes.protobuf,application/json") == "NodeList");
-    CHECK(kind("application/json;as=Table;v=v1;g=meta.k8s.io,application/json") == "Table");
-    CHECK(kind("application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json") == "NodeList");
-    CHECK(f.ask("GET", "/api/v1/nodes", "", "", admin, "application/vnd.kubernetes.protobuf").status == 406);
 }
 
 TEST_CASE("unknown paths, methods and users are refused with a Status", "[lab][api]")

@@ -23,7 +23,8 @@ namespace {
 // One connection: a request, and the bytes of what comes back.
 class Client {
 public:
-    Client(const Server& server, std::string token) : token_(std::move(token))
+    Client(const Server& server, std::string token, std::string accept = "*/*")
+        : token_(std::move(token)), accept_(std::move(accept))
     {
         tls_.load_verify_file(server.ca_file().string());
         stream_.set_verify_mode(asio::ssl::verify_peer);
@@ -34,8 +35,8 @@ public:
     void ask(const std::string& target, const std::string& method = "GET", const std::string& body = {})
     {
         const std::string text = method + " " + target + " HTTP/1.1\r\nHost: lab\r\nAuthorization: Bearer " +
-                                 token_ + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-                                 body;
+                                 token_ + "\r\nAccept: " + accept_ +
+                                 "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
         asio::write(stream_, asio::buffer(text));
     }
     // Up to and with this text; what came before the end when the connection ends first.
@@ -59,6 +60,7 @@ private:
     asio::ssl::stream<asio::ip::tcp::socket> stream_{context_, tls_};
     asio::streambuf buffer_;
     std::string token_;
+    std::string accept_;
     bool ended_ = false;
 };
 
@@ -198,4 +200,37 @@ TEST_CASE("a server in the same directory goes on where the last one ended", "[l
     Client client(second, token);
     client.ask("/api/v1/nodes");
     CHECK_THAT(client.until(end_of_body), has_text("node01"));
+}
+
+TEST_CASE("lists, events and the faults among them come in protobuf to who asks for it", "[lab][tls]")
+{
+    Fixture f;
+    constexpr auto protobuf = "application/vnd.kubernetes.protobuf";
+    Client client(f.server, f.server.agent_token(), protobuf);
+    f.server.put_node(named("n"));
+
+    client.ask("/api/v1/nodes");
+    CHECK_THAT(client.until("\r\n\r\n"), has_text(std::string("Content-Type: ") + protobuf + "\r\n"));
+    CHECK_THAT(client.until(end_of_body), has_text(std::string("k8s\0\n", 5)) && has_text("NodeList"));
+
+    f.server.inject({.what = Fault::What::gone, .requests = Fault::Requests::watch, .after_frames = 2});
+    client.ask("/api/v1/nodes?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+               "&allowWatchBookmarks=true");
+    CHECK_THAT(client.until("\r\n\r\n"), has_text(std::string(protobuf) + ";stream=watch\r\n"));
+    const std::string body = client.until(end_of_body);
+    const auto mark = body.find("k8s.io/initial-events-end");
+    const auto error = body.find("ERROR");
+    CHECK(body.find("ADDED") < mark);
+    CHECK(mark < error);
+    CHECK(error < body.find("too old resource version"));
+}
+
+TEST_CASE("a fault that answers with a Status does so in the form that was asked for", "[lab][tls]")
+{
+    Fixture f;
+    Client client(f.server, f.server.agent_token(), "application/vnd.kubernetes.protobuf");
+    f.server.inject({.what = Fault::What::status, .status = 503});
+    client.ask("/api/v1/nodes");
+    const std::string answer = client.until("a fault of the lab");
+    CHECK_THAT(answer, has_text("503 Service Unavailable") && has_text("protobuf\r\n"));
 }

@@ -184,6 +184,8 @@ asio::awaitable<bool> TlsSession::serve(Request request)
         while (Clock::now() < until)
             co_await pause(until);
     }
+    request.sees_nothing = fault && fault->what == Fault::What::empty_list;
+    const Form status_form = negotiate_status(request.accept);
     Answer answered = Reply{};
     if (!fault || fault->what != Fault::What::status)
         answered = co_await answer(std::move(request));
@@ -191,7 +193,7 @@ asio::awaitable<bool> TlsSession::serve(Request request)
         const bool ended_well = co_await watch(std::move(*start), fault);
         co_return ended_well;
     }
-    Reply reply = disturbed(fault, std::get<Reply>(std::move(answered)));
+    Reply reply = disturbed(fault, std::get<Reply>(std::move(answered)), status_form);
     const bool sent = co_await send(std::move(reply), fault);
     if (lab_.requests[record_].method != "GET" && lab_.on_write)
         lab_.on_write(lab_.requests[record_]);
@@ -240,9 +242,9 @@ asio::awaitable<bool> TlsSession::watch(WatchStart start, std::optional<Fault> f
 {
     const auto end = start.timeout ? Clock::now() + *start.timeout : never;
     const bool bookmarks = start.bookmarks;
+    BodyStage stage(fault, start.form);
+    Reply head{.content_type = std::string(watch_content_type(start.form))};
     WatchFeed feed(lab_.store, std::move(start));
-    BodyStage stage(fault);
-    Reply head;
     if (fault && fault->what == Fault::What::content_type)
         head.content_type = fault->content_type;
     lab_.requests[record_].status = head.status;

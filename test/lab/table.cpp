@@ -1,9 +1,6 @@
 #include "test/lab/table.h"
 
-#include <ctime>
-#include <iomanip>
-#include <optional>
-#include <sstream>
+#include "test/lab/time.h"
 
 namespace routelet::lab {
 namespace {
@@ -22,16 +19,6 @@ Json column(const char* name, int priority = 0)
 std::string or_else(std::string text, const char* otherwise)
 {
     return text.empty() ? otherwise : std::move(text);
-}
-
-std::optional<Clock::time_point> time_of(const std::string& text)
-{
-    std::tm parts{};
-    std::istringstream in(text);
-    in >> std::get_time(&parts, "%Y-%m-%dT%H:%M:%S");
-    if (in.fail())
-        return std::nullopt;
-    return Clock::from_time_t(::timegm(&parts));
 }
 
 std::string age(const std::string& since, Clock::time_point now)
@@ -184,16 +171,6 @@ std::string human_duration(std::chrono::seconds age)
     if (days < 2 * 365)
         return std::to_string(days) + "d";
     return days < 8 * 365 ? pair(days / 365, "y", days % 365, "d") : std::to_string(days / 365) + "y";
-}
-
-std::string rfc3339(Clock::time_point time)
-{
-    const std::time_t seconds = Clock::to_time_t(time);
-    std::tm parts{};
-    ::gmtime_r(&seconds, &parts);
-    std::ostringstream out;
-    out << std::put_time(&parts, "%Y-%m-%dT%H:%M:%SZ");
-    return out.str();
 }
 
 } // namespace routelet::lab

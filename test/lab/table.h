@@ -15,6 +15,4 @@ Json table(const std::string& kind, const std::vector<const Json*>& objects,
 // "45s", "3m7s", "2h", "5d3h": how kubectl prints an age (apimachinery duration.HumanDuration).
 std::string human_duration(std::chrono::seconds age);
 
-std::string rfc3339(std::chrono::system_clock::time_point time); // "2026-01-02T03:04:05Z"
-
 } // namespace routelet::lab

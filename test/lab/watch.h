@@ -1,5 +1,5 @@
 #pragma once
-#include "test/lab/request.h"
+#include "test/lab/negotiate.h"
 #include "test/lab/selector.h"
 #include "test/lab/store.h"
 
@@ -15,14 +15,17 @@ struct WatchStart {
     std::string collection; // of the store: "nodes/"
     std::string kind;       // "Node"
     Selector selector;
-    Version from = 0;     // events after this one
-    bool initial = false; // first an ADDED for each object that is there: resourceVersion "" or "0"
+    Version from = 0;           // events after this one
+    bool initial = false;       // first an ADDED for each object that is there, whatever its version
+    bool marks_initial = false; // then a bookmark that says that this was all (KEP-3157)
     bool bookmarks = false;
-    Form form = Form::plain;
-    std::optional<std::chrono::seconds> timeout;
+    Form form = Form::json;
+    std::optional<std::chrono::seconds> timeout = {};
+    bool sees_nothing = false; // a fault: the initial events are none
+    Json refusal = nullptr;    // a Status: the watch is nothing but this ERROR
 };
 
-// One line of a watch's body, with its newline.
+// One event of a watch's body as its form has it: a line of JSON with its newline, or a length and protobuf.
 struct Frame {
     enum class What { event, bookmark, error };
     What what = What::event;
@@ -34,14 +37,20 @@ class WatchFeed {
 public:
     WatchFeed(const Store& store, WatchStart start);
 
-    // What happened since the last call. The last frame is an error, and none will follow, when the store has
-    // forgotten too much.
+    // What happened since the last call; of the initial events, some of them. The last frame is an error, and
+    // none will follow, when the store has forgotten too much.
     std::vector<Frame> next();
-    Frame bookmark() const; // "you have seen everything up to here" (KEP-956)
+    Frame bookmark() const
+    {
+        return bookmark(Json::object());
+    } // "you have seen everything up to here" (KEP-956)
     bool over() const noexcept { return over_; }
-    bool is_up_to_date() const noexcept { return seen_ >= store_.version(); }
+    bool is_up_to_date() const noexcept { return !start_.initial && seen_ >= store_.version(); }
 
 private:
+    std::vector<Frame> initial_events();
+    std::vector<Frame> refused(const Json& status);
+    Frame bookmark(Json annotations) const;
     std::optional<Frame> frame(const Change& change);
     Frame event(std::string_view type, const Json& object);
 
@@ -49,10 +58,12 @@ private:
     WatchStart start_;
     Version seen_;
     bool over_ = false;
+    std::optional<std::vector<Object>> initial_; // what was there at the start, and is being sent
+    std::size_t initial_sent_ = 0;
     bool columns_sent_ = false; // a Table watch describes its columns once
 };
 
-// `{"type":"ERROR","object":STATUS}` and a newline: how a watch that has begun says no.
-Frame error_frame(const Json& status);
+// An event of type ERROR with a Status: how a watch that has begun says no.
+Frame error_frame(const Json& status, Form form);
 
 } // namespace routelet::lab

@@ -1,9 +1,9 @@
 #include "test/lab/writes.h"
 
+#include "base/rfc3339.h"
 #include "test/lab/patch.h"
 #include "test/lab/reads.h"
 #include "test/lab/refusal.h"
-#include "test/lab/table.h"
 
 #include <array>
 #include <random>
@@ -62,7 +62,7 @@ Object find_existing(const Store& store, const Place& place)
 
 Reply stored(Store& store, const Place& place, Json object, const Request& request, unsigned status)
 {
-    const Form form = negotiate(request.accept);
+    const Form form = form_for(place.kind, request);
     if (request.option("dryRun") == "All")
         return object_reply(place.kind, object, form, status);
     return object_reply(place.kind, *store.put(place.key(), std::move(object)), form, status);
@@ -107,19 +107,19 @@ Reply update(Store& store, const Place& place, const Json& before, Json after, c
         return stored(store, place, std::move(after), request, 200);
     if (request.option("dryRun") != "All")
         store.remove(place.key());
-    return object_reply(place.kind, after, negotiate(request.accept));
+    return object_reply(place.kind, after, form_for(place.kind, request));
 }
 
-Reply deleted_reply(const Place& place, const Json& object)
+Json deleted_status(const Place& place, const Json& object)
 {
-    return json_reply({{"kind", "Status"},
-                       {"apiVersion", "v1"},
-                       {"metadata", Json::object()},
-                       {"status", "Success"},
-                       {"details",
-                        {{"name", place.name},
-                         {"kind", place.kind.resource},
-                         {"uid", text_at(object, {"metadata", "uid"})}}}});
+    return {{"kind", "Status"},
+            {"apiVersion", "v1"},
+            {"metadata", Json::object()},
+            {"status", "Success"},
+            {"details",
+             {{"name", place.name},
+              {"kind", place.kind.resource},
+              {"uid", text_at(object, {"metadata", "uid"})}}}};
 }
 
 void check_preconditions(const Place& place, const Json& object, const Request& request)
@@ -143,7 +143,7 @@ void complete_metadata(Json& object)
     if (text_at(metadata, {"uid"}).empty())
         metadata["uid"] = new_uid();
     if (text_at(metadata, {"creationTimestamp"}).empty())
-        metadata["creationTimestamp"] = rfc3339(std::chrono::system_clock::now());
+        metadata["creationTimestamp"] = to_rfc3339(std::chrono::system_clock::now());
 }
 
 Reply create(Store& store, Place place, const Request& request)
@@ -205,13 +205,13 @@ Reply remove(Store& store, const Place& place, const Request& request)
     if (!list_at(*object, {"metadata", "finalizers"}).empty()) {
         Json marked = *object;
         if (at_path(marked, {"metadata", "deletionTimestamp"}).is_null())
-            marked["metadata"]["deletionTimestamp"] = rfc3339(std::chrono::system_clock::now());
+            marked["metadata"]["deletionTimestamp"] = to_rfc3339(std::chrono::system_clock::now());
         marked["metadata"]["deletionGracePeriodSeconds"] = 0;
-        return is_dry ? json_reply(marked) : json_reply(*store.put(place.key(), std::move(marked)));
+        return stored(store, place, std::move(marked), request, 200);
     }
     if (!is_dry)
         store.remove(place.key());
-    return deleted_reply(place, *object);
+    return status_reply(deleted_status(place, *object), 200, negotiate_status(request.accept));
 }
 
 } // namespace routelet::lab
