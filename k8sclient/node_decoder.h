@@ -46,9 +46,6 @@ struct WatchEvent {
     friend bool operator==(const WatchEvent&, const WatchEvent&) = default;
 };
 
-// What one object may take in the body. Of a larger one only the name is kept (Node::is_oversized): it
-// concerns nobody else. etcd refuses objects of more than about 1.5 MB.
-inline constexpr std::size_t object_limit = 4U << 20U; // bytes
 // What the decoder gives up at: such a body is no Kubernetes'. client-go refuses frames of more than 16 MiB.
 inline constexpr std::size_t frame_limit = 16U << 20U; // bytes
 

@@ -98,6 +98,7 @@ struct Reflection {
                      .backoff_most = 200ms,
                      .watch_timeout_least = watch_timeout,
                      .page_size = page_size,
+                     .encoding = k8s::Encoding::json,
                      .streaming_list = false})
     {
         asio::co_spawn(loop, reflector.run(),
