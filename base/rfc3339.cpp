@@ -1,6 +1,7 @@
 #include "base/rfc3339.h"
 
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <ctime>
 
@@ -17,7 +18,68 @@ std::string date_and_time(std::chrono::sys_seconds when)
     return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc)};
 }
 
+// Takes that many digits off the text's beginning.
+std::optional<int> take_number(std::string_view& text, std::size_t digits)
+{
+    int number = 0;
+    if (text.size() < digits || text.find_first_not_of("0123456789") < digits)
+        return std::nullopt;
+    std::from_chars(text.data(), text.data() + digits, number);
+    text.remove_prefix(digits);
+    return number;
+}
+
+bool take(std::string_view& text, std::string_view any_of)
+{
+    if (text.empty() || any_of.find(text.front()) == std::string_view::npos)
+        return false;
+    text.remove_prefix(1);
+    return true;
+}
+
+// "Z", "+01:00".
+std::optional<std::chrono::minutes> parse_offset(std::string_view text)
+{
+    if (text == "Z" || text == "z")
+        return std::chrono::minutes(0);
+    const bool is_behind = text.starts_with('-');
+    if (!take(text, "+-"))
+        return std::nullopt;
+    const auto hours = take_number(text, 2);
+    const bool has_colon = take(text, ":");
+    const auto minutes = take_number(text, 2);
+    if (!hours || !has_colon || !minutes || !text.empty())
+        return std::nullopt;
+    const auto offset = std::chrono::hours(*hours) + std::chrono::minutes(*minutes);
+    return is_behind ? -offset : offset;
+}
+
 } // namespace
+
+std::optional<std::chrono::system_clock::time_point> parse_rfc3339(std::string_view text)
+{
+    namespace chrono = std::chrono;
+    const auto year = take_number(text, 4);
+    const auto part = [&](std::string_view before) {
+        return take(text, before) ? take_number(text, 2) : std::nullopt;
+    };
+    const auto month = part("-");
+    const auto day = part("-");
+    const auto hour = part("Tt ");
+    const auto minute = part(":");
+    const auto second = part(":");
+    if (!year || !month || !day || !hour || !minute || !second)
+        return std::nullopt;
+    if (take(text, "."))
+        text.remove_prefix(std::min(text.find_first_not_of("0123456789"), text.size()));
+    const auto offset = parse_offset(text);
+    const chrono::year_month_day date{chrono::year(*year), chrono::month(static_cast<unsigned>(*month)),
+                                      chrono::day(static_cast<unsigned>(*day))};
+    if (!offset || !date.ok() || *hour > 23 || *minute > 59 || *second > 60)
+        return std::nullopt;
+    return chrono::sys_days(date) + chrono::hours(*hour) + chrono::minutes(*minute) +
+           chrono::seconds(*second) - *offset;
+}
 
 std::string to_rfc3339(std::chrono::system_clock::time_point when)
 {

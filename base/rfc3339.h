@@ -1,6 +1,8 @@
 #pragma once
 #include <chrono>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace routelet {
 
@@ -10,5 +12,9 @@ std::string to_rfc3339(std::chrono::system_clock::time_point when);
 
 // The same with milliseconds: "2026-01-02T03:04:05.678Z".
 std::string to_rfc3339_milliseconds(std::chrono::system_clock::time_point when);
+
+// The time that such a text names; also with a fraction of any length and an offset:
+// "2026-01-02T04:04:05.67+01:00".
+std::optional<std::chrono::system_clock::time_point> parse_rfc3339(std::string_view text);
 
 } // namespace routelet
