@@ -88,17 +88,17 @@ Certificate make_ca(EVP_PKEY* key)
     return ca;
 }
 
-Certificate make_server(EVP_PKEY* key, X509* ca, EVP_PKEY* ca_key, const std::string& alternative_names)
+// Signs what `server` says, with the extensions of a server.
+void finish(const Certificate& server, X509* ca, EVP_PKEY* ca_key, const std::string& alternative_names)
 {
-    Certificate server = draft("routelet-lab-apiserver", key);
     X509_set_issuer_name(server.get(), X509_get_subject_name(ca));
     add_extension(server.get(), ca, NID_basic_constraints, "critical,CA:FALSE");
     add_extension(server.get(), ca, NID_key_usage, "critical,digitalSignature");
-    add_extension(server.get(), ca, NID_ext_key_usage, "serverAuth");
+    add_extension(server.get(), ca, NID_ext_key_usage, "serverAuth,clientAuth");
     add_extension(server.get(), ca, NID_authority_key_identifier, "keyid");
-    add_extension(server.get(), ca, NID_subject_alt_name, alternative_names);
+    if (!alternative_names.empty())
+        add_extension(server.get(), ca, NID_subject_alt_name, alternative_names);
     check(X509_sign(server.get(), ca_key, EVP_sha256()) != 0, "signing the server certificate");
-    return server;
 }
 
 std::string content_of(BIO* memory)
@@ -108,19 +108,29 @@ std::string content_of(BIO* memory)
     return {bytes, static_cast<std::size_t>(length)};
 }
 
-void save(const std::filesystem::path& file, X509* certificate)
+std::string pem_of(X509* certificate)
 {
     const Memory memory(BIO_new(BIO_s_mem()));
     check(PEM_write_bio_X509(memory.get(), certificate) == 1, "writing a certificate");
-    write_file_atomically(file, content_of(memory.get())).value();
+    return content_of(memory.get());
 }
 
-void save(const std::filesystem::path& file, EVP_PKEY* key)
+std::string pem_of(EVP_PKEY* key)
 {
     const Memory memory(BIO_new(BIO_s_mem()));
     check(PEM_write_bio_PKCS8PrivateKey(memory.get(), key, nullptr, nullptr, 0, nullptr, nullptr) == 1,
           "writing a key");
-    write_file_atomically(file, content_of(memory.get()), {.mode = 0600}).value();
+    return content_of(memory.get());
+}
+
+void save(const std::filesystem::path& file, X509* certificate)
+{
+    write_file_atomically(file, pem_of(certificate)).value();
+}
+
+void save(const std::filesystem::path& file, EVP_PKEY* key)
+{
+    write_file_atomically(file, pem_of(key), {.mode = 0600}).value();
 }
 
 Memory opened(const std::string& content)
@@ -162,9 +172,37 @@ Identity identity_in(const std::filesystem::path& directory, const std::vector<s
     check(ca != nullptr && ca_key != nullptr, "reading the CA");
     const Key key = make_key();
     save(identity.key, key.get());
-    save(identity.certificate, make_server(key.get(), ca.get(), ca_key.get(), wanted).get());
+    const Certificate server = draft("routelet-lab-apiserver", key.get());
+    finish(server, ca.get(), ca_key.get(), wanted);
+    save(identity.certificate, server.get());
     write_file_atomically(names_file, wanted).value();
     return identity;
+}
+
+struct Authority::Impl {
+    Key key;
+    Certificate certificate;
+};
+
+Authority::Authority()
+{
+    Key key = make_key();
+    Certificate ca = make_ca(key.get());
+    certificate_ = pem_of(ca.get());
+    impl_ = std::make_unique<Impl>(Impl{std::move(key), std::move(ca)});
+}
+
+Authority::~Authority() = default;
+Authority::Authority(Authority&&) noexcept = default;
+
+IssuedCertificate Authority::issue(const CertificateWish& wish) const
+{
+    const Key key = make_key();
+    const Certificate certificate = draft(wish.common_name.c_str(), key.get());
+    X509_gmtime_adj(X509_getm_notBefore(certificate.get()), wish.begins.count());
+    X509_gmtime_adj(X509_getm_notAfter(certificate.get()), wish.ends.count());
+    finish(certificate, impl_->certificate.get(), impl_->key.get(), alternative_names(wish.names));
+    return {pem_of(certificate.get()), pem_of(key.get())};
 }
 
 } // namespace routelet::lab
