@@ -69,6 +69,7 @@ public:
             schedule({"node", received});
     }
     void noticed(const k8s::WatchNotice& notice) override;
+    void access_noticed(const k8s::AccessNotice& notice) override;
 
 private:
     asio::awaitable<void> watch_kernel();
@@ -252,6 +253,30 @@ void Agent::note_size(const k8s::Node& node)
     }
 }
 
+void Agent::access_noticed(const k8s::AccessNotice& notice)
+{
+    using What = k8s::AccessNotice::What;
+    switch (notice.what) {
+    case What::connected: {
+        LogLine line(LogLevel::info, "api-connected");
+        line.add("api", notice.server);
+        if (notice.error)
+            line.add("left", *notice.error);
+        log_.write(line);
+        life_.note_api_server(notice.server);
+        break;
+    }
+    case What::credentials_kept:
+        log_.write(LogLine(LogLevel::warn, "credentials-kept")
+                       .with("error", *notice.error)
+                       .with("detail", "what the file held before is used on"));
+        break;
+    case What::credentials_good:
+        log_.write(LogLine(LogLevel::info, "credentials-good"));
+        break;
+    }
+}
+
 // The same trouble is told once a minute, however often it is met.
 void Agent::report_trouble(const k8s::WatchNotice& notice)
 {
@@ -274,10 +299,16 @@ Result<k8s::ClusterConfig> load_cluster(const RunOptions& options)
     auto cluster = k8s::load_config(options.kubeconfig, options.context);
     if (!cluster)
         return cluster.error();
-    if (!options.apiserver.empty())
-        if (auto set = k8s::override_server(*cluster, options.apiserver); !set)
+    if (!options.apiservers.empty())
+        if (auto set = k8s::override_servers(*cluster, options.apiservers); !set)
             return set.error();
     return cluster;
+}
+
+std::string proxy_text(const k8s::ClusterConfig& cluster)
+{
+    const k8s::Proxy* proxy = cluster.proxy.for_server(cluster.host, cluster.port);
+    return proxy == nullptr ? "none" : proxy->url();
 }
 
 } // namespace
@@ -298,8 +329,9 @@ Result<> run_agent(const RunOptions& options, const Log& log)
                   .with("version", version())
                   .with("commit", commit())
                   .with("node", options.reconciler.plan.node_name)
-                  .with("api", cluster->url())
+                  .with("api", cluster->urls())
                   .with("config", cluster->origin)
+                  .with("proxy", proxy_text(*cluster))
                   .with("protocol", to_int(options.reconciler.identity.protocol) + 0)
                   .with("metric", options.reconciler.identity.metric));
     if (cluster->skip_tls_verify)

@@ -21,7 +21,7 @@ constexpr std::chrono::minutes repeat_unready{5};
 
 NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const Reconciler& reconciler,
                    const k8s::ClusterConfig& cluster)
-    : io_(io), options_(std::move(options)), log_(log), reconciler_(reconciler), api_url_(cluster.url()),
+    : io_(io), options_(std::move(options)), log_(log), reconciler_(reconciler), api_url_(cluster.urls()),
       readiness_(judge_readiness(reconciler.readiness_facts())), api_{.since =
                                                                           std::chrono::system_clock::now()},
       cni_config_({.directory = options_.cni_conf_dir,

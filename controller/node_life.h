@@ -45,6 +45,7 @@ public:
 
     // After each reconciliation.
     void look();
+    void note_api_server(const std::string& url) { api_url_ = url; } // the one of several that is used
     void note_api_works();
     void note_api_fails(const std::string& error);
 

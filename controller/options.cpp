@@ -156,16 +156,20 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
     run.add_option("--node-name", options.reconciler.plan.node_name, "Name of this machine's Node object")
         ->envname("NODE_NAME")
         ->required();
-    run.add_option("--kubeconfig", raw.kubeconfig,
-                   "How to reach the API server; without it the pod's service account is used")
-        ->envname("KUBECONFIG");
+    run.add_option(
+           "--kubeconfig", raw.kubeconfig,
+           "How to reach the API server; without it the files that KUBECONFIG names, merged as kubectl does, "
+           "else the pod's service account")
+        ->type_name("FILE");
     run.add_option("--context", options.context, "Context of the kubeconfig, instead of its current-context")
         ->envname("ROUTELET_CONTEXT");
     run.add_option(
-           "--apiserver", options.apiserver,
-           "HOST:PORT of the API server instead of the configured one, for where its service address does "
-           "not work before kube-proxy does")
-        ->envname("ROUTELET_APISERVER");
+           "--apiserver", options.apiservers,
+           "HOST:PORT of an API server instead of the configured one, for where its service address does not "
+           "work "
+           "before kube-proxy does; of several, repeated or separated by commas, one is used until it fails")
+        ->envname("ROUTELET_APISERVER")
+        ->delimiter(',');
     run.add_option(
            "--cluster-cidr", raw.cluster_cidrs,
            "Range that every podCIDR must lie in, as kube-controller-manager's; repeat or separate by commas")

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace routelet::controller {
 
@@ -18,7 +19,7 @@ namespace routelet::controller {
 struct RunOptions {
     std::filesystem::path kubeconfig; // empty: KUBECONFIG, else in-cluster
     std::string context;
-    std::string apiserver; // "host:port" instead of the configured one
+    std::vector<std::string> apiservers; // each "host:port"; empty: the configured one
     Reconciler::Options reconciler;
     NodeLife::Options life;
     EgressOptions egress;

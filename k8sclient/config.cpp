@@ -2,30 +2,23 @@
 
 #include "k8sclient/server_url.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace routelet::k8s {
-namespace {
-
-// The first file of a KUBECONFIG list that exists; an empty path when none does.
-std::filesystem::path first_existing(std::string_view list)
-{
-    while (!list.empty()) {
-        const std::size_t colon = std::min(list.find(':'), list.size());
-        const std::filesystem::path file = list.substr(0, colon);
-        std::error_code missing;
-        if (!file.empty() && std::filesystem::exists(file, missing))
-            return file;
-        list.remove_prefix(std::min(colon + 1, list.size()));
-    }
-    return {};
-}
-
-} // namespace
-
 std::string ClusterConfig::url() const
 {
     return "https://" + join_host_port(host, port) + path_prefix;
+}
+
+std::string ClusterConfig::urls() const
+{
+    if (endpoints.empty())
+        return url();
+    std::string all;
+    for (const Endpoint& one : endpoints)
+        all += (all.empty() ? "https://" : ", https://") + join_host_port(one.host, one.port) + path_prefix;
+    return all;
 }
 
 Result<ClusterConfig> load_config(const std::filesystem::path& kubeconfig_flag, std::string_view context)
@@ -34,13 +27,8 @@ Result<ClusterConfig> load_config(const std::filesystem::path& kubeconfig_flag, 
         return load_kubeconfig(kubeconfig_flag, context);
 
     const char* list = std::getenv("KUBECONFIG");
-    if (list != nullptr && *list != '\0') {
-        const std::filesystem::path file = first_existing(list);
-        if (file.empty())
-            return make_error(boost::system::errc::no_such_file_or_directory,
-                              "KUBECONFIG=" + std::string(list) + ": none of these files exists");
-        return load_kubeconfig(file, context);
-    }
+    if (list != nullptr && *list != '\0')
+        return load_kubeconfig_list(list, context);
     if (!context.empty())
         return make_error(
             boost::system::errc::invalid_argument,
@@ -52,19 +40,28 @@ Result<ClusterConfig> load_config(const std::filesystem::path& kubeconfig_flag, 
     return config;
 }
 
-Result<> override_server(ClusterConfig& config, std::string_view server)
+Result<> override_servers(ClusterConfig& config, const std::vector<std::string>& servers)
 {
-    auto url = parse_server_url(server);
-    if (!url)
-        return url.error();
-    if (!url->path_prefix.empty())
-        return make_error(boost::system::errc::invalid_argument,
-                          "server \"" + std::string(server) + "\": only host and port can be replaced");
+    std::vector<Endpoint> endpoints;
+    std::string names;
+    for (const std::string& server : servers) {
+        auto url = parse_server_url(server);
+        if (!url)
+            return url.error();
+        if (!url->path_prefix.empty())
+            return make_error(boost::system::errc::invalid_argument,
+                              "server \"" + server + "\": only host and port can be replaced");
+        if (std::ranges::find(endpoints, url->endpoint) != endpoints.end())
+            continue;
+        names += (names.empty() ? "" : ", ") + join_host_port(url->endpoint.host, url->endpoint.port);
+        endpoints.push_back(std::move(url->endpoint));
+    }
     if (config.tls_server_name.empty())
         config.tls_server_name = config.host;
-    config.host = std::move(url->host);
-    config.port = url->port;
-    config.origin += ", server replaced by " + join_host_port(config.host, config.port);
+    config.host = endpoints.at(0).host;
+    config.port = endpoints[0].port;
+    config.endpoints = std::move(endpoints);
+    config.origin += ", server replaced by " + names;
     return {};
 }
 

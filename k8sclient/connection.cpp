@@ -1,14 +1,14 @@
-// The only file of this folder that includes Boost.Beast.
+// The only file of this folder that includes Beast's HTTP.
 #include "k8sclient/connection.h"
 
 #include "base/version.h"
+#include "k8sclient/dial.h"
 #include "k8sclient/server_url.h"
 #include "k8sclient/tls.h"
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -19,8 +19,6 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 #include <sys/utsname.h>
 
 #include <charconv>
@@ -39,8 +37,6 @@ using Stream = asio::ssl::stream<beast::tcp_stream>;
 
 constexpr auto await_result = asio::as_tuple(asio::use_awaitable);
 
-constexpr chrono::seconds resolve_patience{10};
-constexpr chrono::seconds connect_patience{5}; // for each address
 constexpr chrono::seconds handshake_patience{10};
 constexpr chrono::seconds write_patience{30};
 constexpr std::size_t read_size = 64U << 10U;    // bytes
@@ -52,79 +48,6 @@ void throw_if_cancelled(Code code)
 {
     if (code == asio::error::operation_aborted)
         throw boost::system::system_error(code);
-}
-
-// A dead peer is noticed after 30 s of silence: three probes, 5 s apart, after 15 s; and unacknowledged data
-// after 30 s as well. NAT and load balancers keep the idle connection of a quiet watch in mind.
-void watch_over(tcp::socket& socket)
-{
-    const auto set = [&](int level, int name, int value) {
-        // Best effort: without it the deadlines of the reads remain.
-        (void)::setsockopt(socket.native_handle(), level, name, &value, sizeof value);
-    };
-    set(SOL_SOCKET, SO_KEEPALIVE, 1);
-    set(IPPROTO_TCP, TCP_KEEPIDLE, 15);
-    set(IPPROTO_TCP, TCP_KEEPINTVL, 5);
-    set(IPPROTO_TCP, TCP_KEEPCNT, 3);
-    set(IPPROTO_TCP, TCP_USER_TIMEOUT, 30'000);
-    set(IPPROTO_TCP, TCP_NODELAY, 1);
-}
-
-// getaddrinfo cannot be interrupted. So that neither a deadline nor a cancellation waits for it, it fills in
-// a Lookup of its own, on which the timer wakes the coroutine.
-struct Lookup {
-    tcp::resolver resolver;
-    asio::steady_timer done;
-    Code code = asio::error::timed_out;
-    std::vector<tcp::endpoint> endpoints;
-
-    explicit Lookup(const asio::any_io_executor& executor) : resolver(executor), done(executor) {}
-};
-
-asio::awaitable<Result<std::vector<tcp::endpoint>>> look_up(asio::any_io_executor executor, std::string host,
-                                                            std::uint16_t port)
-{
-    Code code;
-    const auto address = asio::ip::make_address(host, code);
-    if (!code)
-        co_return std::vector{tcp::endpoint(address, port)};
-
-    const auto lookup = std::make_shared<Lookup>(executor);
-    lookup->done.expires_after(resolve_patience);
-    lookup->resolver.async_resolve(host, std::to_string(port),
-                                   [lookup](Code result, const tcp::resolver::results_type& entries) {
-                                       lookup->code = result;
-                                       lookup->endpoints.assign(entries.begin(), entries.end());
-                                       lookup->done.cancel();
-                                   });
-    (void)co_await lookup->done.async_wait(await_result); // how it ended is in lookup->code
-    const asio::cancellation_state cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none)
-        throw boost::system::system_error(asio::error::operation_aborted);
-    if (lookup->code)
-        co_return Error{lookup->code, "looking up " + host};
-    co_return std::move(lookup->endpoints);
-}
-
-asio::awaitable<Result<tcp::socket>> connect(asio::any_io_executor executor, std::string host,
-                                             std::uint16_t port)
-{
-    Result<std::vector<tcp::endpoint>> endpoints = co_await look_up(executor, host, port);
-    if (!endpoints)
-        co_return endpoints.error();
-    Code last = asio::error::host_not_found;
-    for (const tcp::endpoint& endpoint : *endpoints) {
-        beast::tcp_stream stream(executor);
-        stream.expires_after(connect_patience);
-        const auto [code] = co_await stream.async_connect(endpoint, await_result);
-        throw_if_cancelled(code);
-        if (!code) {
-            watch_over(stream.socket());
-            co_return stream.release_socket();
-        }
-        last = code;
-    }
-    co_return Error{last, "connecting to " + join_host_port(host, port)};
 }
 
 // "routelet/0.1.0 (linux/amd64)", with the names of the Go world, which API server logs are sorted by.
@@ -180,8 +103,10 @@ http::request<http::string_body> Connection::Impl::request_for(const Request& as
     request.set(http::field::host, join_host_port(config.host, config.port));
     request.set(http::field::user_agent, agent);
     request.set(http::field::accept, asked.accept);
-    if (!asked.token.empty())
-        request.set(http::field::authorization, "Bearer " + asked.token.reveal());
+    if (!asked.authorization.empty())
+        request.set(http::field::authorization, asked.authorization.reveal());
+    for (const auto& [name, value] : config.headers)
+        request.insert(name, value);
     if (!asked.content_type.empty()) {
         request.set(http::field::content_type, asked.content_type);
         request.body() = asked.body;
@@ -213,13 +138,13 @@ Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 
-asio::awaitable<Result<Connection>> Connection::open(asio::any_io_executor executor,
-                                                     const ClusterConfig& config)
+asio::awaitable<Result<Connection>> Connection::open(asio::any_io_executor executor, ClusterConfig config,
+                                                     TlsMaterial material)
 {
-    Result<asio::ssl::context> context = make_tls_context(config);
+    Result<asio::ssl::context> context = make_tls_context(config, material);
     if (!context)
         co_return context.error();
-    Result<tcp::socket> transport = co_await connect(executor, config.host, config.port);
+    Result<tcp::socket> transport = co_await dial(executor, config);
     if (!transport)
         co_return transport.error();
 
@@ -255,6 +180,7 @@ asio::awaitable<Result<ResponseHead>> Connection::send(Request asked)
     head.reason = std::string(response.reason());
     head.content_type = std::string(response[http::field::content_type]);
     head.content_encoding = std::string(response[http::field::content_encoding]);
+    head.closes = !response.keep_alive();
     head.retry_after = parse_retry_after(std::string(response[http::field::retry_after]));
     co_return head;
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include "base/result.h"
 #include "k8sclient/config.h"
+#include "k8sclient/tls_files.h"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -19,6 +20,7 @@ struct ResponseHead {
     std::string reason; // of the status line: "Forbidden"
     std::string content_type;
     std::string content_encoding; // what we never ask for: "gzip"
+    bool closes = false;          // the server ends the connection behind it
     std::optional<std::chrono::seconds> retry_after;
 };
 
@@ -29,9 +31,9 @@ class Connection {
 public:
     using Clock = std::chrono::steady_clock;
 
-    // Resolves the host, tries each of its addresses, and does the handshake.
+    // Connects to the server at the config's host and port (dial.h), and does the handshake.
     static boost::asio::awaitable<Result<Connection>> open(boost::asio::any_io_executor executor,
-                                                           const ClusterConfig& config);
+                                                           ClusterConfig config, TlsMaterial material);
     Connection(Connection&&) noexcept;
     Connection& operator=(Connection&&) noexcept;
     ~Connection();
@@ -44,7 +46,7 @@ public:
         std::string accept = "application/json";
         std::string content_type; // of the body; none without one
         std::string body;
-        Secret token; // none when empty
+        Secret authorization; // the header's value; none when empty
         std::chrono::seconds patience{60};
     };
     boost::asio::awaitable<Result<ResponseHead>> send(Request request);

@@ -121,4 +121,12 @@ Result<std::string> decode_base64(std::string_view text)
     return bytes;
 }
 
+std::string encode_base64(std::string_view bytes)
+{
+    std::string text((bytes.size() + 2) / 3 * 4, '\0');
+    EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()),
+                    reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+    return text;
+}
+
 } // namespace routelet::k8s

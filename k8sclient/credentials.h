@@ -22,5 +22,6 @@ Result<Secret> read_token_file(const std::filesystem::path& file);
 
 // The bytes of standard base64, in which white space does not matter. Fails with invalid_argument.
 Result<std::string> decode_base64(std::string_view text);
+std::string encode_base64(std::string_view bytes);
 
 } // namespace routelet::k8s

@@ -31,8 +31,8 @@ Result<ClusterConfig> load_in_cluster(const std::filesystem::path& directory)
         return url.error().within("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT");
 
     ClusterConfig config;
-    config.host = std::move(url->host);
-    config.port = url->port;
+    config.host = std::move(url->endpoint.host);
+    config.port = url->endpoint.port;
     config.origin = "service account in " + directory.string();
     config.ca.file = directory / "ca.crt";
     config.token_file = directory / "token";

@@ -1,6 +1,6 @@
 #include "k8sclient/node_api.h"
 
-#include "k8sclient/credentials.h"
+#include <boost/beast/core/error.hpp>
 
 namespace routelet::k8s {
 namespace {
@@ -23,10 +23,21 @@ Failure transport_failure(Error error)
     return failure;
 }
 
+bool is_timeout(const Error& error)
+{
+    return error.code == boost::system::errc::timed_out || error.code == boost::beast::error::timeout;
+}
+
+// A server that another one can stand in for: it is not ready, or sends its clients away.
+bool is_going_down(const ResponseHead& head)
+{
+    return head.status == 503 || (head.closes && (head.status == 429 || head.status >= 500));
+}
+
 } // namespace
 
 NodeApi::NodeApi(asio::any_io_executor executor, ClusterConfig config, Encoding preferred)
-    : executor_(std::move(executor)), config_(std::move(config)), encoding_(preferred)
+    : access_(std::move(executor), std::move(config)), encoding_(preferred)
 {
 }
 
@@ -52,7 +63,8 @@ asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target, std::fu
             close();
             if (!fed)
                 distrust_protobuf();
-            Failure failure = transport_failure(list.error().within("GET " + config_.url() + target));
+            Failure failure =
+                transport_failure(list.error().within("GET " + access_.cluster().url() + target));
             failure.why = Failure::Why::undecodable;
             co_return failure;
         }
@@ -71,6 +83,8 @@ asio::awaitable<Answer<std::string_view>> NodeApi::read_some(Clock::time_point d
     Result<std::string_view> piece = co_await connection_->read_some(deadline);
     if (!piece) {
         close();
+        if (is_timeout(piece.error()))
+            access_.leave(piece.error());
         co_return transport_failure(piece.error());
     }
     if (piece->empty() && !connection_->is_reusable())
@@ -120,6 +134,10 @@ asio::awaitable<Answer<Encoding>> NodeApi::request(Connection::Request asked)
         if (head->status == 200 && encoding && head->content_encoding.empty())
             co_return *encoding;
         Failure failure = co_await read_refusal(asked.method, asked.target, *head);
+        if (is_going_down(*head)) {
+            close();
+            access_.leave(failure.error);
+        }
         if (head->status == 406 && is_get && encoding_ != Encoding::json) {
             encoding_ = Encoding::json;
             continue;
@@ -127,6 +145,7 @@ asio::awaitable<Answer<Encoding>> NodeApi::request(Connection::Request asked)
         if (head->status != 401 || is_retry)
             co_return failure;
         is_retry = true;
+        access_.reject_credentials();
         close();
     }
 }
@@ -135,19 +154,25 @@ asio::awaitable<Answer<Encoding>> NodeApi::request(Connection::Request asked)
 asio::awaitable<Answer<ResponseHead>> NodeApi::send(Connection::Request asked)
 {
     for (;;) {
+        Result<bool> is_another = co_await access_.refresh();
+        if (!is_another)
+            co_return transport_failure(is_another.error());
+        if (*is_another)
+            close();
         const bool is_kept = connection_.has_value();
         if (!is_kept) {
-            Result<Connection> opened = co_await Connection::open(executor_, config_);
+            Result<Connection> opened = co_await access_.open();
             if (!opened)
                 co_return transport_failure(opened.error());
             connection_ = std::move(*opened);
         }
-        refresh_token();
-        asked.token = config_.token;
+        asked.authorization = access_.authorization();
         Result<ResponseHead> head = co_await connection_->send(asked);
         if (head)
             co_return *head;
         close();
+        if (!is_kept || is_timeout(head.error()))
+            access_.leave(head.error());
         if (!is_kept)
             co_return transport_failure(head.error());
     }
@@ -166,20 +191,11 @@ asio::awaitable<Failure> NodeApi::read_refusal(Connection::Method method, std::s
     }
     if (connection_ && !connection_->is_reusable())
         close();
-    Failure failure =
-        describe_refusal({config_.url() + target, config_.origin, head.status, head.reason, head.content_type,
-                          head.content_encoding, body, method == Connection::Method::patch});
+    Failure failure = describe_refusal({access_.cluster().url() + target, access_.cluster().origin,
+                                        head.status, head.reason, head.content_type, head.content_encoding,
+                                        body, method == Connection::Method::patch});
     failure.retry_after = head.retry_after;
     co_return failure;
-}
-
-// A file that cannot be read, or is empty in mid-rotation, leaves the last good token.
-void NodeApi::refresh_token()
-{
-    if (config_.token_file.empty())
-        return;
-    if (auto token = read_token_file(config_.token_file))
-        config_.token = std::move(*token);
 }
 
 } // namespace routelet::k8s

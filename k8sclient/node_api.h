@@ -2,6 +2,7 @@
 #include "k8sclient/connection.h"
 #include "k8sclient/encoding.h"
 #include "k8sclient/reflector_policy.h"
+#include "k8sclient/server_access.h"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -20,7 +21,7 @@ template <class T>
 using Answer = boost::system::result<T, Failure>;
 
 // Requests about Nodes over one connection at a time, which is kept for the next request as long as the
-// server keeps it. The token is read before every request, CA and client certificate before every connection.
+// server keeps it. Servers and credentials are ServerAccess's.
 // Private to k8sclient; stay on its executor.
 class NodeApi {
 public:
@@ -29,6 +30,9 @@ public:
     // Asks for `preferred`, and for JSON from then on when the server does not have that, or an answer in it
     // could not be decoded.
     NodeApi(boost::asio::any_io_executor executor, ClusterConfig config, Encoding preferred = Encoding::json);
+
+    // To be told from then on how the server is reached.
+    void on_notice(std::function<void(const AccessNotice&)> told) { access_.on_notice(std::move(told)); }
 
     // One page of a list, or all of it. Its nodes go to `each` as they arrive, and count only once all is
     // there.
@@ -57,10 +61,8 @@ private:
     boost::asio::awaitable<Answer<ResponseHead>> send(Connection::Request asked);
     boost::asio::awaitable<Failure> read_refusal(Connection::Method method, std::string target,
                                                  ResponseHead head);
-    void refresh_token();
 
-    boost::asio::any_io_executor executor_;
-    ClusterConfig config_;
+    ServerAccess access_;
     Encoding encoding_; // that is asked for
     std::optional<Connection> connection_;
 };

@@ -68,6 +68,7 @@ struct NodeReflector::Impl {
         : executor(on), observer(told), options(with), api(on, std::move(config), with.encoding),
           backoff(with.backoff_first, with.backoff_most)
     {
+        api.on_notice([this](const AccessNotice& notice) { observer.access_noticed(notice); });
     }
 
     asio::any_io_executor executor;

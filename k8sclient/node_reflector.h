@@ -1,5 +1,6 @@
 #pragma once
 #include "base/result.h"
+#include "k8sclient/access_notice.h"
 #include "k8sclient/config.h"
 #include "k8sclient/encoding.h"
 #include "k8sclient/node.h"
@@ -53,6 +54,8 @@ public:
     // DELETED, with the node's last state.
     virtual void deleted(Node node, Clock::time_point received) = 0;
     virtual void noticed(const WatchNotice& notice) = 0;
+    // Which server is asked, and files of credentials that could not be used.
+    virtual void access_noticed(const AccessNotice& /*notice*/) {}
 };
 
 struct ReflectorOptions {

@@ -8,10 +8,14 @@ namespace {
 
 constexpr std::string_view https = "https://";
 
+Error bad(std::string_view why)
+{
+    return make_error(boost::system::errc::invalid_argument, std::string(why));
+}
+
 Error bad_url(std::string_view text, std::string_view why)
 {
-    return make_error(boost::system::errc::invalid_argument,
-                      "server \"" + std::string(text) + "\": " + std::string(why));
+    return bad("server \"" + std::string(text) + "\": " + std::string(why));
 }
 
 bool is_host_character(char c)
@@ -47,12 +51,31 @@ HostPort split_host_port(std::string_view authority)
 
 } // namespace
 
+Result<Endpoint> parse_host_port(std::string_view text, std::uint16_t default_port)
+{
+    const HostPort split = split_host_port(text);
+    if (std::ranges::count(text, ':') > 1 && !text.starts_with('['))
+        return bad("an IPv6 address is written in brackets: https://[fd00::1]:6443");
+    if (!split.well_formed || split.host.empty())
+        return bad("it should read https://HOST:PORT");
+    if (!std::ranges::all_of(split.host, is_host_character))
+        return bad("the host holds a character that no host name has");
+
+    Endpoint endpoint{std::string(split.host), default_port};
+    if (split.port.empty())
+        return endpoint;
+    const auto [end, code] =
+        std::from_chars(split.port.data(), split.port.data() + split.port.size(), endpoint.port);
+    if (code != std::errc() || end != split.port.data() + split.port.size() || endpoint.port == 0)
+        return bad("the port should be a number from 1 to 65535");
+    return endpoint;
+}
+
 Result<ServerUrl> parse_server_url(std::string_view text)
 {
     if (text.find('@') != std::string_view::npos) // without the text: it holds a password
-        return make_error(boost::system::errc::invalid_argument,
-                          "server: a user name or password in the address is not supported: write "
-                          "https://HOST:PORT");
+        return bad(
+            "server: a user name or password in the address is not supported: write https://HOST:PORT");
     std::string_view rest = text;
     if (rest.starts_with("http://"))
         return bad_url(text, "plain http is not supported, since it would show the credentials: use https");
@@ -71,22 +94,10 @@ Result<ServerUrl> parse_server_url(std::string_view text)
     if (!std::ranges::all_of(prefix, is_host_character))
         return bad_url(text, "the path holds a character that must be escaped");
 
-    const HostPort split = split_host_port(authority);
-    if (std::ranges::count(authority, ':') > 1 && !authority.starts_with('['))
-        return bad_url(text, "an IPv6 address is written in brackets: https://[fd00::1]:6443");
-    if (!split.well_formed || split.host.empty())
-        return bad_url(text, "it should read https://HOST:PORT");
-    if (!std::ranges::all_of(split.host, is_host_character))
-        return bad_url(text, "the host holds a character that no host name has");
-
-    ServerUrl url{std::string(split.host), 443, std::string(prefix)};
-    if (split.port.empty())
-        return url;
-    const auto [end, code] =
-        std::from_chars(split.port.data(), split.port.data() + split.port.size(), url.port);
-    if (code != std::errc() || end != split.port.data() + split.port.size() || url.port == 0)
-        return bad_url(text, "the port should be a number from 1 to 65535");
-    return url;
+    auto endpoint = parse_host_port(authority, 443);
+    if (!endpoint)
+        return bad_url(text, endpoint.error().context);
+    return ServerUrl{std::move(*endpoint), std::string(prefix)};
 }
 
 std::string join_host_port(std::string_view host, std::uint16_t port)

@@ -35,7 +35,7 @@ Error openssl_error(std::string context)
             std::move(context)};
 }
 
-Result<> trust(ssl::context& context, const ClusterConfig& config)
+Result<> trust(ssl::context& context, const ClusterConfig& config, const std::string& ca)
 {
     if (config.skip_tls_verify) {
         context.set_verify_mode(ssl::verify_none);
@@ -46,40 +46,27 @@ Result<> trust(ssl::context& context, const ClusterConfig& config)
     // Kubernetes component.
     X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context.native_handle()), X509_V_FLAG_PARTIAL_CHAIN);
     Code code;
-    if (config.ca.empty()) {
+    if (ca.empty()) {
         context.set_default_verify_paths(code);
         return code ? Result<>(Error{code, "loading the system's certificate authorities"}) : Result<>();
     }
-    const auto pem = read_pem(config.ca, "CA");
-    if (!pem)
-        return pem.error();
-    if (auto usable = check_has_certificate(*pem, config.ca, "CA"); !usable)
-        return usable;
-    context.add_certificate_authority(boost::asio::buffer(*pem), code);
+    context.add_certificate_authority(boost::asio::buffer(ca), code);
     return code ? Result<>(Error{code, "CA of " + config.origin}) : Result<>();
 }
 
-Result<> present(ssl::context& context, const ClusterConfig& config)
+Result<> present(ssl::context& context, const std::string& certificate, const std::string& key,
+                 std::string_view what)
 {
-    if (config.client_certificate.empty())
-        return {};
-    const auto certificate = read_pem(config.client_certificate, "client certificate");
-    if (!certificate)
-        return certificate.error();
-    const auto key = read_pem(config.client_key, "client key");
-    if (!key)
-        return key.error();
-    if (auto usable = check_has_private_key(*key, config.client_key); !usable)
-        return usable;
-
     Code code;
-    context.use_certificate_chain(boost::asio::buffer(*certificate), code);
+    context.use_certificate_chain(boost::asio::buffer(certificate), code);
     if (!code)
-        context.use_private_key(boost::asio::buffer(*key), ssl::context::pem, code);
-    if (!code && SSL_CTX_check_private_key(context.native_handle()) != 1)
-        return openssl_error("client certificate and client key of " + config.origin +
-                             " do not belong together");
-    return code ? Result<>(Error{code, "client certificate of " + config.origin}) : Result<>();
+        context.use_private_key(boost::asio::buffer(key), ssl::context::pem, code);
+    if (code && ERR_GET_REASON(static_cast<unsigned long>(code.value())) != X509_R_KEY_VALUES_MISMATCH)
+        return Error{code, std::string(what)};
+    if (code || SSL_CTX_check_private_key(context.native_handle()) != 1)
+        return make_error(boost::system::errc::invalid_argument,
+                          std::string(what) + ": certificate and key do not belong together");
+    return {};
 }
 
 // What to do about a certificate that was not accepted, for `result` of x509_vfy.h.
@@ -110,15 +97,33 @@ std::string explanation(long result, const ClusterConfig& config)
 
 } // namespace
 
-Result<ssl::context> make_tls_context(const ClusterConfig& config)
+Result<ssl::context> make_tls_context(const ClusterConfig& config, const TlsMaterial& material)
 {
     ssl::context context(ssl::context::tls_client);
     SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-    if (auto trusted = trust(context, config); !trusted)
+    if (auto trusted = trust(context, config, material.ca); !trusted)
         return trusted.error();
-    if (auto presented = present(context, config); !presented)
+    if (material.certificate.empty())
+        return context;
+    auto presented = present(context, material.certificate, material.key.reveal(),
+                             "client certificate of " + config.origin);
+    if (!presented)
         return presented.error();
     return context;
+}
+
+Result<> check_authorities(const std::string& pem, std::string_view what)
+{
+    ssl::context context(ssl::context::tls_client);
+    Code code;
+    context.add_certificate_authority(boost::asio::buffer(pem), code);
+    return code ? Result<>(Error{code, std::string(what)}) : Result<>();
+}
+
+Result<> check_key_pair(const std::string& certificate, const std::string& key, std::string_view what)
+{
+    ssl::context context(ssl::context::tls_client);
+    return present(context, certificate, key, what);
 }
 
 Result<> set_server_name(SSL* ssl, const ClusterConfig& config)

@@ -322,7 +322,7 @@ TEST_CASE("the server may be reached over IPv6", "[k8sclient][lab]")
     {
         const std::string server = config.url();
         config.host = "kubernetes.default.svc";
-        need(k8s::override_server(config, server));
+        need(k8s::override_servers(config, {server}));
         REQUIRE(config.tls_server_name == "kubernetes.default.svc");
     }
     Reflection reflection(config);

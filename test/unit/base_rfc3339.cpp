@@ -19,3 +19,22 @@ TEST_CASE("a time is written in UTC, its fraction cut off", "[rfc3339]")
     CHECK(to_rfc3339(Time(c.since_epoch)) == c.seconds);
     CHECK(to_rfc3339_milliseconds(Time(c.since_epoch)) == c.milliseconds);
 }
+
+TEST_CASE("a time in RFC 3339 is read with its fraction and its offset", "[base]")
+{
+    const auto text = GENERATE("2024-02-29T12:34:56Z", "2024-02-29t12:34:56.007z",
+                               "2024-02-29T13:34:56.123456789+01:00", "2024-02-29T07:04:56-05:30");
+    CAPTURE(text);
+    const auto time = parse_rfc3339(text);
+    REQUIRE(time);
+    CHECK(to_rfc3339(*time) == "2024-02-29T12:34:56Z");
+}
+
+TEST_CASE("what is no time is not read as one", "[base]")
+{
+    const auto text = GENERATE("", "tomorrow", "2024-02-30T12:34:56Z", "2024-02-29T12:34:56",
+                               "2024-02-29T24:00:00Z", "2024-02-29T12:34Z", "2024-02-29T12:34:56+0100",
+                               "2024-02-29T12:34:56Z ", "24-02-29T12:34:56Z");
+    CAPTURE(text);
+    CHECK_FALSE(parse_rfc3339(text));
+}

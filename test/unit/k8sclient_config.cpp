@@ -3,45 +3,15 @@
 #include "base/file.h"
 #include "test/lab/certificate.h"
 #include "test/support/catch.h"
+#include "test/support/environment.h"
 #include "test/support/temporary_directory.h"
 
-#include <cstdlib>
-#include <map>
 #include <optional>
 
 using namespace routelet;
 using namespace routelet::test;
 
 namespace {
-
-// Sets variables of the environment, or removes them, until the end of the test.
-class Environment {
-public:
-    Environment() = default;
-    Environment(const Environment&) = delete;
-    Environment& operator=(const Environment&) = delete;
-    ~Environment()
-    {
-        for (const auto& [name, value] : before_)
-            apply(name, value);
-    }
-    void set(const std::string& name, const std::optional<std::string>& value)
-    {
-        const char* old = std::getenv(name.c_str());
-        before_.try_emplace(name, old == nullptr ? std::nullopt : std::optional<std::string>(old));
-        apply(name, value);
-    }
-
-private:
-    static void apply(const std::string& name, const std::optional<std::string>& value)
-    {
-        if (value)
-            ::setenv(name.c_str(), value->c_str(), 1);
-        else
-            ::unsetenv(name.c_str());
-    }
-    std::map<std::string, std::optional<std::string>> before_;
-};
 
 // What Kubernetes mounts and sets in a pod.
 struct Pod {
@@ -163,6 +133,19 @@ TEST_CASE("the flag wins over KUBECONFIG, and KUBECONFIG over the service accoun
                has_text("KUBECONFIG=" + directory + "/none: none of these files exists"));
 }
 
+TEST_CASE("a proxy of the environment is for kubeconfigs, and never for pods", "[k8sclient][config]")
+{
+    Pod pod;
+    pod.environment.set("HTTPS_PROXY", "http://proxy:3128");
+    pod.environment.set("NO_PROXY", "direct");
+    CHECK(need(k8s::load_in_cluster(pod.directory.path)).proxy.for_server("h", 443) == nullptr);
+    pod.write("k", kubeconfig("h"));
+    const auto config = need(k8s::load_kubeconfig(pod.directory.path / "k"));
+    REQUIRE(config.proxy.for_server("h", 443) != nullptr);
+    CHECK(config.proxy.for_server("h", 443)->url() == "http://proxy:3128");
+    CHECK(config.proxy.for_server("direct", 443) == nullptr);
+}
+
 TEST_CASE("with no configuration at all, every way to give one is named", "[k8sclient][config]")
 {
     Pod pod;
@@ -193,17 +176,29 @@ TEST_CASE("another address of the server is used under the configured name", "[k
     config.origin = "somewhere";
     SECTION("that of the host")
     {
-        need(k8s::override_server(config, c.server));
+        need(k8s::override_servers(config, {c.server}));
         CHECK(config.tls_server_name == "10.96.0.1");
     }
     SECTION("or that for TLS")
     {
         config.tls_server_name = "kubernetes.default";
-        need(k8s::override_server(config, c.server));
+        need(k8s::override_servers(config, {c.server}));
         CHECK(config.tls_server_name == "kubernetes.default");
     }
     CHECK(config.url() == c.url);
     CHECK_THAT(config.origin, has_text("somewhere, server replaced by "));
+}
+
+TEST_CASE("several addresses of the server may be given, and one twice is one", "[k8sclient][config]")
+{
+    k8s::ClusterConfig config;
+    config.host = "10.96.0.1";
+    need(k8s::override_servers(config, {"a:1", "https://[fd00::1]:2", "a:1"}));
+    CHECK(config.endpoints == std::vector<k8s::Endpoint>{{"a", 1}, {"fd00::1", 2}});
+    CHECK(config.url() == "https://a:1");
+    CHECK(config.urls() == "https://a:1, https://[fd00::1]:2");
+    CHECK(config.tls_server_name == "10.96.0.1");
+    CHECK_THAT(config.origin, has_text("server replaced by a:1, [fd00::1]:2"));
 }
 
 TEST_CASE("nonsense as the server's other address changes nothing", "[k8sclient][config]")
@@ -214,11 +209,12 @@ TEST_CASE("nonsense as the server's other address changes nothing", "[k8sclient]
     k8s::ClusterConfig config;
     config.host = "10.96.0.1";
     config.origin = "somewhere";
-    const auto replaced = k8s::override_server(config, server);
+    const auto replaced = k8s::override_servers(config, {"h:1", server});
     REQUIRE(replaced.has_error());
     CHECK_THAT(replaced.error().text(), has_text("server"));
     CHECK(replaced.error().text().find("S3CRET") == std::string::npos);
     CHECK(config.url() == "https://10.96.0.1:443");
+    CHECK(config.endpoints.empty());
     CHECK(config.tls_server_name.empty());
     CHECK(config.origin == "somewhere");
 }

@@ -195,18 +195,18 @@ TEST_CASE("a CA that cannot be used is refused", "[k8sclient][config]")
         std::string cluster;
         std::string says;
     };
-    const auto c =
-        GENERATE(Case{"certificate-authority: none.crt", "certificate-authority: opening "},
-                 Case{"certificate-authority: k.yaml", "k.yaml: no certificate in it (expected PEM"},
-                 Case{"certificate-authority: server.key", "server.key: no certificate in it"},
-                 Case{"certificate-authority: .", "reading "},
-                 Case{"certificate-authority-data: UzNDUkVU", "given in place: no certificate in it"},
-                 Case{"certificate-authority-data: 'S3CRET!'", "certificate-authority-data: not base64"},
-                 Case{"certificate-authority-data: S3CRETS", "certificate-authority-data: not base64"},
-                 Case{"certificate-authority-data: ' '", "certificate-authority-data: it is empty"},
-                 Case{"certificate-authority: ca.crt, insecure-skip-tls-verify: true", "remove one of them"},
-                 Case{"insecure-skip-tls-verify: maybe", "insecure-skip-tls-verify should be true or false"},
-                 Case{"proxy-url: 'http://me:S3CRET@proxy'", "proxy-url is not supported"});
+    const auto c = GENERATE(
+        Case{"certificate-authority: none.crt", "certificate-authority: opening "},
+        Case{"certificate-authority: k.yaml", "k.yaml: no certificate in it (expected PEM"},
+        Case{"certificate-authority: server.key", "server.key: no certificate in it"},
+        Case{"certificate-authority: .", "reading "},
+        Case{"certificate-authority-data: UzNDUkVU", "given in place: no certificate in it"},
+        Case{"certificate-authority-data: 'S3CRET!'", "certificate-authority-data: not base64"},
+        Case{"certificate-authority-data: S3CRETS", "certificate-authority-data: not base64"},
+        Case{"certificate-authority-data: ' '", "certificate-authority-data: it is empty"},
+        Case{"certificate-authority: ca.crt, insecure-skip-tls-verify: true", "remove one of them"},
+        Case{"insecure-skip-tls-verify: maybe", "insecure-skip-tls-verify should be true or false"},
+        Case{"proxy-url: 'https://me:S3CRET@proxy'", "proxy-url: proxy: a proxy that is spoken to over"});
     const Files files;
     const std::string text = files.text_of_cluster_error("server: 'https://h', " + c.cluster);
     CHECK_THAT(text, has_text("kubeconfig " + files.file.string() + ": "));
@@ -243,18 +243,32 @@ TEST_CASE("a user that cannot be used is refused, with the way out and without a
         std::string user;
         std::string says;
     };
-    const std::string instead = "is not supported: use a service account's token or tokenFile, or a client";
+    const std::string v1 = "apiVersion: client.authentication.k8s.io/v1";
     const auto c = GENERATE_COPY(
         Case{"tokenFile: none", "token: opening "}, Case{"tokenFile: empty", "empty is empty"},
         Case{"tokenFile: odd", "odd holds a character that no token has"},
         Case{"token: 'S3CRET S3CRET'", "token holds a character that no token has"},
         Case{"token: ' '", "token is empty"},
-        Case{"exec: {command: aws, args: [S3CRET]}", "exec (a credential"},
-        Case{"exec: {command: aws}", instead},
-        Case{"auth-provider: {name: S3CRET}", "auth-provider " + instead},
-        Case{"username: me, password: S3CRET", "username and password " + instead},
-        Case{"as: someone", "impersonation (as) is not supported: remove it"},
-        Case{"token: x, as-groups: [a]", "impersonation (as-groups)"},
+        Case{"exec: {command: aws, args: [S3CRET]}",
+             "exec: apiVersion should be client.authentication.k8s.io/v1"},
+        Case{"exec: {apiVersion: client.authentication.k8s.io/v1alpha1, command: x}",
+             "exec: apiVersion should be"},
+        Case{"exec: {" + v1 + "}", "exec: it has no command"},
+        Case{"exec: {" + v1 + ", command: x}", "needs interactiveMode: write Never or IfAvailable"},
+        Case{"exec: {" + v1 + ", command: x, interactiveMode: Always}", "nobody is there"},
+        Case{"exec: {" + v1 + ", command: x, interactiveMode: never}", "interactiveMode should be"},
+        Case{"exec: {" + v1 + ", command: x, interactiveMode: Never, env: [{value: S3CRET}]}",
+             "each entry of env"},
+        Case{"token: S3CRET, exec: {" + v1 + ", command: x, interactiveMode: Never}",
+             "more than one of token"},
+        Case{"auth-provider: {name: S3CRET}",
+             "auth-provider is not supported: use exec, a service account's"},
+        Case{"token: S3CRET, username: me, password: S3CRET", "more than one of token, username and exec"},
+        Case{"password: S3CRET", "password without username"},
+        Case{"username: 'me:too', password: S3CRET", "a colon cannot be written in Basic"},
+        Case{"token: x, as-groups: [a]", "as-uid or as-groups without as"},
+        Case{"as: \"me\\r\\nX: S3CRET\"", "holds a character that no HTTP header has"},
+        Case{"as: me, as-user-extra: {a: [b]}", "as-user-extra is not supported: remove it"},
         Case{"client-certificate: server.crt", "client-certificate without client-key: give both"},
         Case{"client-key: server.key", "client-key without client-certificate: give both"},
         Case{"client-certificate: none, client-key: server.key", "client-certificate: opening "},
@@ -273,6 +287,108 @@ TEST_CASE("a user that cannot be used is refused, with the way out and without a
     CHECK_THAT(text, has_text("kubeconfig " + files.file.string() + ": user \"u1\": "));
     CHECK_THAT(text, has_text(c.says));
     check_silent_about(secret, text);
+}
+
+TEST_CASE("a user may be known by a credential plugin", "[k8sclient][config]")
+{
+    const Files files;
+    const std::string exec = "exec: {apiVersion: client.authentication.k8s.io/v1beta1, command: ";
+    const auto config =
+        files.with_user(exec + "aws, args: [eks, get-token, 5], env: [{name: A, value: b}, {name: C}], "
+                               "installHint: hint}");
+    REQUIRE(config.exec);
+    CHECK(config.exec->command == "aws");
+    CHECK(config.exec->arguments == std::vector<std::string>{"eks", "get-token", "5"});
+    CHECK(config.exec->environment ==
+          std::vector<std::pair<std::string, std::string>>{{"A", "b"}, {"C", ""}});
+    CHECK(config.exec->install_hint == "hint");
+    CHECK_FALSE(config.exec->provide_cluster_info);
+    CHECK(files.with_user(exec + "./bin/aws}").exec->command == files.directory.path / "./bin/aws");
+    CHECK(files.with_user(exec + "/bin/aws}").exec->command == "/bin/aws");
+}
+
+TEST_CASE("what a cluster has for a credential plugin is given as JSON", "[k8sclient][config]")
+{
+    const Files files;
+    const auto config = need(files.load(
+        "server: 'https://h', extensions: [{name: other, extension: 1}, {name: "
+        "client.authentication.k8s.io/exec, "
+        "extension: {audience: a, list: [1, 1.5, true, ~, '1']}}]",
+        "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: IfAvailable, "
+        "provideClusterInfo: true}"));
+    CHECK(config.exec->cluster_config == R"({"audience":"a","list":[1,1.5,true,null,"1"]})");
+}
+
+TEST_CASE("a user may be known by a password, and act as another", "[k8sclient][config]")
+{
+    const Files files;
+    const auto config =
+        files.with_user("username: me, password: S3CRET, as: you, as-uid: '5', as-groups: [a, b]");
+    CHECK(config.user == "me");
+    CHECK(config.password.reveal() == secret);
+    CHECK(config.headers == std::vector<std::pair<std::string, std::string>>{{"Impersonate-User", "you"},
+                                                                             {"Impersonate-Uid", "5"},
+                                                                             {"Impersonate-Group", "a"},
+                                                                             {"Impersonate-Group", "b"}});
+}
+
+TEST_CASE("of several kubeconfigs the first one's word counts, whole entry by whole entry",
+          "[k8sclient][config]")
+{
+    const Files files;
+    const std::string directory = files.directory.path.string();
+    std::filesystem::create_directory(files.directory.path / "other");
+    files.write("token", "first");
+    files.write("other/token", "other");
+    files.write("a", "clusters: [{name: c1, cluster: {server: 'https://a'}}]\n"
+                     "users: [{name: u1, user: {}}]\n");
+    files.write("other/b",
+                "current-context: x\n"
+                "contexts: [{name: x, context: {cluster: c1, user: u1}},\n"
+                "           {name: y, context: {cluster: c2, user: u2}}]\n"
+                "clusters: [{name: c1, cluster: {server: 'https://b', tls-server-name: b}},\n"
+                "           {name: c2, cluster: {server: 'https://b2'}}]\n"
+                "users: [{name: u1, user: {token: S3CRET}}, {name: u2, user: {tokenFile: token}}]\n");
+    files.write("c", "current-context: y\n");
+    const std::string list =
+        "none:" + directory + "/a::" + directory + "/other/b:" + directory + "/c:" + directory + "/a";
+
+    const auto first = need(k8s::load_kubeconfig_list(list));
+    CHECK(first.url() == "https://a:443");
+    CHECK(first.tls_server_name.empty());
+    CHECK(first.token.empty());
+    CHECK(first.origin ==
+          "kubeconfig " + directory + "/a:" + directory + "/other/b:" + directory + "/c, context \"x\"");
+
+    const auto second = need(k8s::load_kubeconfig_list(list, "y"));
+    CHECK(second.url() == "https://b2:443");
+    CHECK(second.token.reveal() == "other"); // relative to its own file
+
+    const auto unknown = k8s::load_kubeconfig_list(list, "z");
+    REQUIRE(unknown.has_error());
+    CHECK_THAT(unknown.error().text(), has_text("it has no context \"z\"; its contexts: \"x\", \"y\""));
+}
+
+TEST_CASE("a list of kubeconfigs is refused for one that is wrong, and passes over those that are missing",
+          "[k8sclient][config]")
+{
+    const Files files;
+    files.write("good", "current-context: x\ncontexts: [{name: x, context: {cluster: c1, user: u}}]\n"
+                        "clusters: [{name: c1, cluster: {server: 'https://a'}}]\n");
+    files.write("user", "users: [{name: u, user: {tokenFile: none}}]\n");
+    files.write("bad", "a: [b\n");
+    const std::string directory = files.directory.path.string() + "/";
+    const auto refused = [&](const std::string& list) {
+        const auto config = k8s::load_kubeconfig_list(list);
+        REQUIRE(config.has_error());
+        return config.error().text();
+    };
+    CHECK_THAT(refused(directory + "good:" + directory + "bad"),
+               has_text("kubeconfig " + directory + "bad: line "));
+    CHECK_THAT(refused(directory + "good:" + directory + "user"),
+               has_text("user \"u\" of " + directory + "user: token: opening "));
+    CHECK_THAT(refused(directory + "good"), has_text("names the user \"u\", which is not in the file"));
+    CHECK_THAT(refused("/none:/nothing"), has_text("KUBECONFIG=/none:/nothing: none of these files exists"));
 }
 
 TEST_CASE("what a context names and the file lacks is said, with what there is instead",
@@ -335,6 +451,12 @@ TEST_CASE("values of the wrong type are refused by name and line, not taken for 
         Case{start + context + "clusters: [{name: c1, cluster: [1]}]\n", "line 3: cluster should be a map"},
         Case{start + context + "clusters: [{name: c1, cluster: {server: [h]}}]\n", "server should be a text"},
         Case{start + context + cluster + "users: {}\n", "line 4: users should be a list"},
+        Case{start + context + cluster + "users: [{name: u1, user: {exec: S3CRET}}]\n",
+             "line 4: exec should be a map"},
+        Case{start + context + cluster +
+                 "users: [{name: u1, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: x, "
+                 "args: S3CRET}}}]\n",
+             "line 4: args should be a list"},
         Case{start + context + cluster + "users: [{name: u1, user: S3CRET}]\n", "user should be a map"},
         Case{start + context + cluster + "users: [{name: u1, user: {token: [S3CRET]}}]\n",
              "line 4: token should be a text"});
