@@ -25,7 +25,7 @@ RUN set -eu; \
     fi; \
     apt-get -q update; \
     apt-get -q install -y --no-install-recommends ccache cmake "$compiler" dpkg-dev jq ninja-build pkg-config \
-        libcli11-dev nlohmann-json3-dev \
+        libcli11-dev libprotozero-dev nlohmann-json3-dev \
         $(printf "%s:$TARGETARCH " libboost-dev libmnl-dev libssl-dev libyaml-cpp-dev libzstd-dev zlib1g-dev)
 
 WORKDIR /src

@@ -21,6 +21,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
+#include <set>
 
 namespace asio = boost::asio;
 
@@ -42,20 +43,28 @@ public:
     void start();
     std::size_t routes_in_place() const noexcept { return reconciler_.routes_in_place(); }
 
-    void replaced(std::vector<k8s::Node> nodes, Clock::time_point received) override
+    void list_begins() override { reconciler_.begin_nodes(); }
+    void listed(k8s::Node node) override
+    {
+        note_size(node);
+        reconciler_.list_node(node);
+    }
+    void replaced(Clock::time_point received) override
     {
         const bool first = !listed_;
         listed_ = true;
-        if (reconciler_.replace_nodes(nodes))
+        if (reconciler_.end_nodes())
             schedule({first ? "start" : "node", received});
     }
     void upserted(k8s::Node node, Clock::time_point received) override
     {
+        note_size(node);
         if (reconciler_.upsert_node(node))
             schedule({"node", received});
     }
     void deleted(k8s::Node node, Clock::time_point received) override
     {
+        oversized_.erase(node.name);
         if (reconciler_.erase_node(node.name))
             schedule({"node", received});
     }
@@ -69,6 +78,7 @@ private:
     void reconcile(const Cause& cause);
     Result<bool> drain_notifications();
     void report_trouble(const k8s::WatchNotice& notice);
+    void note_size(const k8s::Node& node);
 
     asio::io_context& io_;
     const Log& log_;
@@ -83,6 +93,8 @@ private:
 
     asio::steady_timer retry_timer_;
     std::chrono::seconds retry_in_{1};
+
+    std::set<std::string> oversized_; // nodes that were told of
 
     std::string trouble_; // the API error last logged, empty while all is well
     Clock::time_point trouble_logged_{};
@@ -202,6 +214,7 @@ void Agent::noticed(const k8s::WatchNotice& notice)
         log_.write(LogLine(LogLevel::info, "nodes-listed")
                        .with("nodes", notice.nodes)
                        .with("version", notice.version)
+                       .with("streamed", notice.streamed)
                        .with("took_ms", notice.took.count()));
         break;
     case What::watching:
@@ -210,12 +223,32 @@ void Agent::noticed(const k8s::WatchNotice& notice)
     case What::closed:
         log_.write(LogLine(LogLevel::debug, "watch-closed").with("version", notice.version));
         break;
+    case What::no_streaming:
+        log_.write(LogLine(LogLevel::info, "streaming-list-refused")
+                       .with("error", notice.error ? notice.error->text() : "unknown")
+                       .with("next", "plain list"));
+        break;
     case What::expired:
         log_.write(
             LogLine(LogLevel::info, "watch-expired").with("version", notice.version).with("next", "relist"));
         break;
     case What::failed:
         break;
+    }
+}
+
+// A Node that is too large is told of once, until it is not.
+void Agent::note_size(const k8s::Node& node)
+{
+    if (!node.is_oversized) {
+        if (!oversized_.empty())
+            oversized_.erase(node.name);
+    } else if (oversized_.insert(node.name).second) {
+        log_.write(LogLine(LogLevel::warn, "node-oversized")
+                       .with("node", node.name)
+                       .with("limit_bytes", k8s::object_limit)
+                       .with("detail", "its routes stay as they are")
+                       .with("remedy", "find out who fills this Node object, with kubectl get node -o json"));
     }
 }
 

@@ -33,18 +33,51 @@ NodeClaim NodeClaim::of(const k8s::Node& node)
             .internal_ips = parse_claims<IpAddress>(node.internal_ips)};
 }
 
-bool NodeTable::replace(const std::vector<k8s::Node>& nodes)
+void NodeTable::begin_list()
 {
-    std::map<std::string, NodeClaim> fresh;
-    for (const auto& node : nodes)
-        fresh.insert_or_assign(node.name, NodeClaim::of(node));
-    const bool changed = fresh != nodes_;
-    nodes_ = std::move(fresh);
-    return changed;
+    listed_.clear();
+    same_.clear();
+}
+
+void NodeTable::list(const k8s::Node& node)
+{
+    const auto known = nodes_.find(node.name);
+    if (node.is_oversized) {
+        if (known != nodes_.end())
+            same_.push_back(&known->second);
+        return;
+    }
+    NodeClaim claim = NodeClaim::of(node);
+    if (known != nodes_.end() && known->second == claim) {
+        listed_.erase(node.name); // the same node twice: the last counts
+        same_.push_back(&known->second);
+    } else {
+        listed_.insert_or_assign(node.name, std::move(claim));
+    }
+}
+
+bool NodeTable::end_list()
+{
+    std::ranges::sort(same_);
+    const auto is_gone = [this](const Nodes::value_type& node) {
+        return !std::ranges::binary_search(same_, &node.second) && !listed_.contains(node.first);
+    };
+    const bool some_gone = std::erase_if(nodes_, is_gone) > 0;
+    const bool some_new = !listed_.empty();
+    while (!listed_.empty()) {
+        auto node = listed_.extract(listed_.begin());
+        nodes_.erase(node.key());
+        nodes_.insert(std::move(node));
+    }
+    begin_list();
+    same_.shrink_to_fit();
+    return some_gone || some_new;
 }
 
 bool NodeTable::upsert(const k8s::Node& node)
 {
+    if (node.is_oversized)
+        return false;
     NodeClaim claim = NodeClaim::of(node);
     const auto known = nodes_.find(node.name);
     if (known != nodes_.end() && known->second == claim)

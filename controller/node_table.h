@@ -37,9 +37,17 @@ struct NodeClaim {
 
 // The Nodes of the cluster as the API server last told them. Each call says whether anything changed that
 // matters to routing: nearly every update of a Node is a heartbeat that does not.
+//
+// Of an oversized Node only the name is known: what was known of it before stays.
 class NodeTable {
 public:
-    bool replace(const std::vector<k8s::Node>& nodes);
+    // A new list, node by node. It counts once all of it is there: end_list() forgets the nodes that are not
+    // in it. Beginning anew drops a list that was interrupted. Between the two nothing else may change the
+    // table.
+    void begin_list();
+    void list(const k8s::Node& node);
+    bool end_list();
+
     bool upsert(const k8s::Node& node);
     bool erase(const std::string& name);
 
@@ -47,7 +55,11 @@ public:
     bool contains(const std::string& name) const { return nodes_.contains(name); }
 
 private:
-    std::map<std::string, NodeClaim> nodes_; // by name
+    using Nodes = std::map<std::string, NodeClaim>; // by name
+
+    Nodes nodes_;
+    Nodes listed_;                       // of the list that has begun: new or changed
+    std::vector<const NodeClaim*> same_; // of the list that has begun: those in nodes_ that stay as they are
 };
 
 } // namespace routelet::controller

@@ -29,11 +29,11 @@ Reconciler::Reconciler(Kernel& kernel, const Log& log, Options options)
 {
 }
 
-bool Reconciler::replace_nodes(const std::vector<k8s::Node>& nodes)
+bool Reconciler::end_nodes()
 {
     const bool first = !nodes_known_;
     nodes_known_ = true;
-    return note_change(nodes_.replace(nodes) || first);
+    return note_change(nodes_.end_list() || first);
 }
 
 bool Reconciler::upsert_node(const k8s::Node& node)

@@ -35,7 +35,10 @@ public:
     Reconciler(Kernel& kernel, const Log& log, Options options);
 
     // What the API server said. True when it matters to routing: then reconcile().
-    bool replace_nodes(const std::vector<k8s::Node>& nodes);
+    // A list counts, as a whole, with end_nodes() (see NodeTable).
+    void begin_nodes() { nodes_.begin_list(); }
+    void list_node(const k8s::Node& node) { nodes_.list(node); }
+    bool end_nodes();
     bool upsert_node(const k8s::Node& node);
     bool erase_node(const std::string& name);
 

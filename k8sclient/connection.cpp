@@ -179,7 +179,7 @@ http::request<http::string_body> Connection::Impl::request_for(const Request& as
     http::request<http::string_body> request(method, config.path_prefix + asked.target, 11);
     request.set(http::field::host, join_host_port(config.host, config.port));
     request.set(http::field::user_agent, agent);
-    request.set(http::field::accept, "application/json");
+    request.set(http::field::accept, asked.accept);
     if (!asked.token.empty())
         request.set(http::field::authorization, "Bearer " + asked.token.reveal());
     if (!asked.content_type.empty()) {
@@ -254,6 +254,7 @@ asio::awaitable<Result<ResponseHead>> Connection::send(Request asked)
     head.status = static_cast<int>(response.result_int());
     head.reason = std::string(response.reason());
     head.content_type = std::string(response[http::field::content_type]);
+    head.content_encoding = std::string(response[http::field::content_encoding]);
     head.retry_after = parse_retry_after(std::string(response[http::field::retry_after]));
     co_return head;
 }

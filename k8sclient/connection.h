@@ -18,6 +18,7 @@ struct ResponseHead {
     int status = 0;     // HTTP status code
     std::string reason; // of the status line: "Forbidden"
     std::string content_type;
+    std::string content_encoding; // what we never ask for: "gzip"
     std::optional<std::chrono::seconds> retry_after;
 };
 
@@ -39,7 +40,8 @@ public:
     enum class Method { get, patch };
     struct Request {
         Method method = Method::get;
-        std::string target;       // path and query
+        std::string target; // path and query
+        std::string accept = "application/json";
         std::string content_type; // of the body; none without one
         std::string body;
         Secret token; // none when empty

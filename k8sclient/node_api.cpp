@@ -25,39 +25,43 @@ Failure transport_failure(Error error)
 
 } // namespace
 
-NodeApi::NodeApi(asio::any_io_executor executor, ClusterConfig config)
-    : executor_(std::move(executor)), config_(std::move(config))
+NodeApi::NodeApi(asio::any_io_executor executor, ClusterConfig config, Encoding preferred)
+    : executor_(std::move(executor)), config_(std::move(config)), encoding_(preferred)
 {
 }
 
-asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target)
+asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target, std::function<void(Node)> each)
 {
     const Clock::time_point last = Clock::now() + list_patience;
-    Answer<void> accepted = co_await get(target, list_head_patience);
-    if (!accepted)
-        co_return accepted.error();
+    Answer<Encoding> encoding = co_await get(target, list_head_patience);
+    if (!encoding)
+        co_return encoding.error();
 
-    NodeListDecoder decoder;
+    NodeListDecoder decoder(*encoding);
     for (;;) {
         const Clock::time_point deadline = std::min<Clock::time_point>(Clock::now() + body_patience, last);
         Answer<std::string_view> piece = co_await read_some(deadline);
         if (!piece)
             co_return piece.error();
         Result<> fed = decoder.feed(*piece);
+        for (Node& node : decoder.take_nodes())
+            each(std::move(node));
         const bool is_end = piece->empty();
         Result<NodeList> list = !fed ? Result<NodeList>(fed.error()) : is_end ? decoder.finish() : NodeList();
         if (!list) {
             close();
+            if (!fed)
+                distrust_protobuf();
             Failure failure = transport_failure(list.error().within("GET " + config_.url() + target));
             failure.why = Failure::Why::undecodable;
             co_return failure;
         }
         if (is_end)
-            co_return Page{std::move(*list), Clock::now()};
+            co_return Page{std::move(list->version), std::move(list->continue_token), Clock::now()};
     }
 }
 
-asio::awaitable<Answer<void>> NodeApi::watch(std::string target)
+asio::awaitable<Answer<Encoding>> NodeApi::watch(std::string target)
 {
     return get(std::move(target), watch_head_patience);
 }
@@ -82,7 +86,7 @@ asio::awaitable<Answer<void>> NodeApi::patch_status(std::string node, std::strin
     asked.content_type = "application/strategic-merge-patch+json";
     asked.body = std::move(body);
     asked.patience = patch_patience;
-    Answer<void> accepted = co_await request(std::move(asked));
+    Answer<Encoding> accepted = co_await request(std::move(asked));
     if (!accepted)
         co_return accepted.error();
     const Clock::time_point deadline = Clock::now() + patch_patience;
@@ -93,7 +97,7 @@ asio::awaitable<Answer<void>> NodeApi::patch_status(std::string node, std::strin
     }
 }
 
-asio::awaitable<Answer<void>> NodeApi::get(std::string target, std::chrono::seconds patience)
+asio::awaitable<Answer<Encoding>> NodeApi::get(std::string target, std::chrono::seconds patience)
 {
     Connection::Request asked;
     asked.target = std::move(target);
@@ -101,18 +105,28 @@ asio::awaitable<Answer<void>> NodeApi::get(std::string target, std::chrono::seco
     return request(std::move(asked));
 }
 
-// 401 is answered by one more try with everything read anew: the token may just have been rotated.
-asio::awaitable<Answer<void>> NodeApi::request(Connection::Request asked)
+// 401 is answered by one more try with everything read anew: the token may just have been rotated. And 406 by
+// one in JSON, which every server has.
+asio::awaitable<Answer<Encoding>> NodeApi::request(Connection::Request asked)
 {
-    for (bool is_retry = false;; is_retry = true) {
+    const bool is_get = asked.method == Connection::Method::get;
+    for (bool is_retry = false;;) {
+        if (is_get)
+            asked.accept = accept_header(encoding_);
         Answer<ResponseHead> head = co_await send(asked);
         if (!head)
             co_return head.error();
-        if (head->status == 200 && is_json(head->content_type))
-            co_return Answer<void>();
+        const std::optional<Encoding> encoding = encoding_of(head->content_type);
+        if (head->status == 200 && encoding && head->content_encoding.empty())
+            co_return *encoding;
         Failure failure = co_await read_refusal(asked.method, asked.target, *head);
+        if (head->status == 406 && is_get && encoding_ != Encoding::json) {
+            encoding_ = Encoding::json;
+            continue;
+        }
         if (head->status != 401 || is_retry)
             co_return failure;
+        is_retry = true;
         close();
     }
 }
@@ -152,8 +166,9 @@ asio::awaitable<Failure> NodeApi::read_refusal(Connection::Method method, std::s
     }
     if (connection_ && !connection_->is_reusable())
         close();
-    Failure failure = describe_refusal({config_.url() + target, config_.origin, head.status, head.reason,
-                                        head.content_type, body, method == Connection::Method::patch});
+    Failure failure =
+        describe_refusal({config_.url() + target, config_.origin, head.status, head.reason, head.content_type,
+                          head.content_encoding, body, method == Connection::Method::patch});
     failure.retry_after = head.retry_after;
     co_return failure;
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include "k8sclient/connection.h"
+#include "k8sclient/encoding.h"
 #include "k8sclient/reflector_policy.h"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -7,6 +8,7 @@
 #include <boost/system/result.hpp>
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,27 +26,34 @@ class NodeApi {
 public:
     using Clock = std::chrono::steady_clock;
 
-    NodeApi(boost::asio::any_io_executor executor, ClusterConfig config);
+    // Asks for `preferred`, and for JSON from then on when the server does not have that, or an answer in it
+    // could not be decoded.
+    NodeApi(boost::asio::any_io_executor executor, ClusterConfig config, Encoding preferred = Encoding::json);
 
-    // One page of a list, or all of it, and when its last bytes were read.
+    // One page of a list, or all of it. Its nodes go to `each` as they arrive, and count only once all is
+    // there.
     struct Page {
-        NodeList list;
-        Clock::time_point received;
+        std::string version;
+        std::string continue_token;
+        Clock::time_point received; // when its last bytes were read
     };
-    boost::asio::awaitable<Answer<Page>> list(std::string target);
+    boost::asio::awaitable<Answer<Page>> list(std::string target, std::function<void(Node)> each);
 
     // A strategic merge patch of the status subresource; the answer's body is read and dropped.
     boost::asio::awaitable<Answer<void>> patch_status(std::string node, std::string body);
 
-    // Starts a watch; then read_some() gives what the server sends.
-    boost::asio::awaitable<Answer<void>> watch(std::string target);
+    // Starts a watch, in the encoding that is returned; then read_some() gives what the server sends.
+    boost::asio::awaitable<Answer<Encoding>> watch(std::string target);
     // Empty at the proper end. A stream that is not read to its end must be closed.
     boost::asio::awaitable<Answer<std::string_view>> read_some(Clock::time_point deadline);
     void close() noexcept { connection_.reset(); }
 
+    // An answer could not be decoded: JSON may be what is wrong least.
+    void distrust_protobuf() noexcept { encoding_ = Encoding::json; }
+
 private:
-    boost::asio::awaitable<Answer<void>> get(std::string target, std::chrono::seconds patience);
-    boost::asio::awaitable<Answer<void>> request(Connection::Request asked);
+    boost::asio::awaitable<Answer<Encoding>> get(std::string target, std::chrono::seconds patience);
+    boost::asio::awaitable<Answer<Encoding>> request(Connection::Request asked);
     boost::asio::awaitable<Answer<ResponseHead>> send(Connection::Request asked);
     boost::asio::awaitable<Failure> read_refusal(Connection::Method method, std::string target,
                                                  ResponseHead head);
@@ -52,6 +61,7 @@ private:
 
     boost::asio::any_io_executor executor_;
     ClusterConfig config_;
+    Encoding encoding_; // that is asked for
     std::optional<Connection> connection_;
 };
 

@@ -23,6 +23,9 @@ constexpr auto good_watch = 10s;         // resets the backoff, whatever came of
 constexpr auto bookmark_patience = 150s; // bookmarks come every minute from a server that sends them
 constexpr auto grace = 15s;              // beyond the timeout that the server was asked for
 constexpr std::size_t most_pages = 1000;
+constexpr auto stream_patience = 60s;    // for the next events of a streaming list
+constexpr auto no_streaming_for = 1h;    // after the server refused one: it may be upgraded
+constexpr unsigned most_cut_streams = 2; // in a row; then a plain list may come through
 
 milliseconds since(Clock::time_point start)
 {
@@ -50,17 +53,19 @@ Failure event_failure(const Status& status)
 } // namespace
 
 struct NodeReflector::Impl {
-    // A list that is being put together from its pages.
+    // A list that is being put together; its nodes are with the observer.
     struct Listing {
-        std::vector<Node> nodes;
+        Clock::time_point start = Clock::now();
+        std::size_t nodes = 0;
+        std::size_t pages = 0;
         std::string version;
         std::string continue_token;
         Clock::time_point received;
-        std::size_t pages = 0;
+        std::vector<Node> deleted; // while it was streamed
     };
 
     Impl(asio::any_io_executor on, ClusterConfig config, NodeObserver& told, ReflectorOptions with)
-        : executor(on), observer(told), options(with), api(on, std::move(config)),
+        : executor(on), observer(told), options(with), api(on, std::move(config), with.encoding),
           backoff(with.backoff_first, with.backoff_most)
     {
     }
@@ -73,10 +78,14 @@ struct NodeReflector::Impl {
     bool is_outage = false; // no answer since a connection failed
     WatchHistory history;
     std::mt19937_64 random{std::random_device{}()};
-    std::string version; // of the last list, event or bookmark
-    ListMode list_mode = ListMode::from_cache;
-    std::size_t nodes = 0; // in the last list
+    std::string version;                                         // of the last list, event or bookmark
+    Clock::time_point streaming_from = Clock::time_point::min(); // streaming lists are asked for again
+    unsigned cut_streams = 0;                                    // in a row
+    std::size_t nodes = 0;                                       // in the last list
     bool bookmarks_seen = false;
+    std::optional<WatchDecoder> decoder; // of the stream that is open
+    Clock::time_point stream_start;
+    Clock::time_point stream_last; // by then it is to have ended
 
     WatchNotice notice_of(What what) const
     {
@@ -104,12 +113,20 @@ struct NodeReflector::Impl {
     }
 
     asio::awaitable<void> pause(milliseconds delay);
-    asio::awaitable<void> list_until_complete();
+    asio::awaitable<ListMode> list_until_complete();
     asio::awaitable<Answer<Listing>> list_once(ListMode mode);
-    asio::awaitable<void> follow();
+    asio::awaitable<Answer<Listing>> list_in_pages(ListMode mode);
+    asio::awaitable<Answer<Listing>> list_as_stream();
+    asio::awaitable<std::optional<Failure>> read_initial_events(Listing& listing);
+    asio::awaitable<void> follow(ListMode listed);
     asio::awaitable<WatchEnd> watch_once();
-    asio::awaitable<WatchEnd> read_events(Clock::time_point last);
+    asio::awaitable<WatchEnd> read_events();
 
+    ListMode first_list_mode() const;
+    std::chrono::seconds some_watch_timeout();
+    void note_list_failure(ListMode mode, Failure& failure);
+    void take_initial_event(WatchEvent event, Listing& listing);
+    void complete(Listing listing, ListMode mode);
     void pass_on(std::vector<WatchEvent> events, Clock::time_point received, WatchEnd& end);
     void apply(WatchEvent event, Clock::time_point received);
     milliseconds announce_list_failure(const Failure& failure, bool is_last_resort);
@@ -122,49 +139,156 @@ asio::awaitable<void> NodeReflector::Impl::pause(milliseconds delay)
     co_await timer.async_wait(asio::use_awaitable);
 }
 
-// Every page of a list; nothing of it is used unless all of them came.
+ListMode NodeReflector::Impl::first_list_mode() const
+{
+    const bool streams = options.streaming_list && Clock::now() >= streaming_from;
+    return streams ? ListMode::streaming : ListMode::not_older;
+}
+
+// Random, so that the watches of a cluster's agents do not all end at once.
+std::chrono::seconds NodeReflector::Impl::some_watch_timeout()
+{
+    const auto least = options.watch_timeout_least;
+    return least +
+           std::chrono::seconds(std::uniform_int_distribution<std::int64_t>(0, least.count() - 1)(random));
+}
+
+// Returns how the list came: of a streaming one the stream is open still.
+asio::awaitable<ListMode> NodeReflector::Impl::list_until_complete()
+{
+    for (ListMode mode = first_list_mode();;) {
+        Answer<Listing> listing = co_await list_once(mode);
+        if (listing) {
+            note_answered();
+            complete(std::move(*listing), mode);
+            co_return mode;
+        }
+        Failure failure = std::move(listing.error());
+        note_list_failure(mode, failure);
+        const ListMode next = after_list_failure(mode, failure);
+        const milliseconds delay = announce_list_failure(failure, next == mode);
+        mode = next;
+        co_await pause(delay);
+    }
+}
+
 asio::awaitable<Answer<NodeReflector::Impl::Listing>> NodeReflector::Impl::list_once(ListMode mode)
 {
+    observer.list_begins();
+    return mode == ListMode::streaming ? list_as_stream() : list_in_pages(mode);
+}
+
+void NodeReflector::Impl::note_list_failure(ListMode mode, Failure& failure)
+{
+    note_unanswered(failure);
+    if (mode != ListMode::streaming)
+        return;
+    const bool was_begun = decoder && failure.why != Failure::Why::event;
+    if (was_begun && ++cut_streams >= most_cut_streams)
+        failure.why = Failure::Why::endless;
+    if (refuses_streaming(failure))
+        streaming_from = Clock::now() + no_streaming_for;
+}
+
+void NodeReflector::Impl::complete(Listing listing, ListMode mode)
+{
+    version = std::move(listing.version);
+    nodes = listing.nodes;
+    cut_streams = 0;
+    WatchNotice notice = notice_of(What::listed);
+    notice.nodes = nodes;
+    notice.streamed = mode == ListMode::streaming;
+    notice.took = since(listing.start);
+    observer.noticed(notice);
+    observer.replaced(listing.received);
+    for (Node& node : listing.deleted)
+        observer.deleted(std::move(node), listing.received);
+}
+
+asio::awaitable<Answer<NodeReflector::Impl::Listing>> NodeReflector::Impl::list_in_pages(ListMode mode)
+{
     Listing listing;
+    const auto keep = [&](Node node) {
+        ++listing.nodes;
+        observer.listed(std::move(node));
+    };
     do {
         std::string target = list_target(mode, version, options.page_size, listing.continue_token);
-        Answer<NodeApi::Page> page = co_await api.list(std::move(target));
+        Answer<NodeApi::Page> page = co_await api.list(std::move(target), keep);
         if (!page)
             co_return page.error();
-        NodeList& list = page->list;
-        std::ranges::move(list.nodes, std::back_inserter(listing.nodes));
-        const bool goes_round = !list.continue_token.empty() && list.continue_token == listing.continue_token;
+        const bool goes_round =
+            !page->continue_token.empty() && page->continue_token == listing.continue_token;
         if (goes_round || ++listing.pages > most_pages)
             co_return undecodable({{}, "the pages of the list of nodes have no end"});
-        listing.version = std::move(list.version);
-        listing.continue_token = std::move(list.continue_token);
+        listing.version = std::move(page->version);
+        listing.continue_token = std::move(page->continue_token);
         listing.received = page->received;
     } while (!listing.continue_token.empty());
     co_return listing;
 }
 
-asio::awaitable<void> NodeReflector::Impl::list_until_complete()
+// The nodes as the events that a watch begins with, up to the bookmark that ends them.
+asio::awaitable<Answer<NodeReflector::Impl::Listing>> NodeReflector::Impl::list_as_stream()
 {
-    for (;;) {
-        const Clock::time_point start = Clock::now();
-        Answer<Listing> listing = co_await list_once(list_mode);
-        if (listing) {
-            note_answered();
-            version = std::move(listing->version);
-            list_mode = ListMode::not_older;
-            nodes = listing->nodes.size();
-            WatchNotice notice = notice_of(What::listed);
-            notice.nodes = nodes;
-            notice.took = since(start);
-            observer.noticed(notice);
-            observer.replaced(std::move(listing->nodes), listing->received);
-            co_return;
+    decoder.reset();
+    const auto timeout = some_watch_timeout();
+    std::string target = streaming_target(version, timeout);
+    Answer<Encoding> accepted = co_await api.watch(std::move(target));
+    if (!accepted)
+        co_return accepted.error();
+
+    decoder.emplace(*accepted);
+    stream_start = Clock::now();
+    stream_last = stream_start + timeout + grace;
+    Listing listing;
+    std::optional<Failure> failure = co_await read_initial_events(listing);
+    if (failure) {
+        api.close();
+        co_return *failure;
+    }
+    co_return listing;
+}
+
+asio::awaitable<std::optional<Failure>> NodeReflector::Impl::read_initial_events(Listing& listing)
+{
+    while (listing.version.empty()) {
+        const Clock::time_point deadline =
+            std::min<Clock::time_point>(Clock::now() + stream_patience, stream_last);
+        Answer<std::string_view> piece = co_await api.read_some(deadline);
+        listing.received = Clock::now();
+        if (!piece)
+            co_return piece.error();
+        if (piece->empty())
+            co_return undecodable({{}, "the streaming list of nodes ended before it was complete"});
+        std::vector<WatchEvent> events;
+        Result<> fed = decoder->feed(*piece, events);
+        for (WatchEvent& event : events) {
+            if (event.type == WatchEvent::Type::error)
+                co_return event_failure(event.status);
+            take_initial_event(std::move(event), listing);
         }
-        note_unanswered(listing.error());
-        const ListMode next = after_list_failure(list_mode, listing.error());
-        const milliseconds delay = announce_list_failure(listing.error(), next == list_mode);
-        list_mode = next;
-        co_await pause(delay);
+        if (!fed) {
+            api.distrust_protobuf();
+            co_return undecodable(fed.error().within("streaming list of nodes"));
+        }
+    }
+    co_return std::nullopt;
+}
+
+// What follows the last bookmark in the same piece is as good as listed: it is passed on after the list.
+void NodeReflector::Impl::take_initial_event(WatchEvent event, Listing& listing)
+{
+    using Type = WatchEvent::Type;
+    const bool is_after_them = !listing.version.empty() && !event.version.empty();
+    if (event.ends_initial_events || is_after_them)
+        listing.version = event.version;
+    if (event.type == Type::deleted) {
+        listing.deleted.push_back(std::move(event.node));
+    } else if (event.type == Type::added || event.type == Type::modified) {
+        std::erase_if(listing.deleted, [&](const Node& gone) { return gone.name == event.node.name; });
+        ++listing.nodes;
+        observer.listed(std::move(event.node));
     }
 }
 
@@ -172,18 +296,25 @@ asio::awaitable<void> NodeReflector::Impl::list_until_complete()
 milliseconds NodeReflector::Impl::announce_list_failure(const Failure& failure, bool is_last_resort)
 {
     const milliseconds delay = is_last_resort ? backoff.next(jitter(), failure.retry_after) : milliseconds(0);
-    WatchNotice notice = notice_of(failure.is_expired() ? What::expired : What::failed);
+    WatchNotice notice = notice_of(failure.is_expired()                            ? What::expired
+                                   : !is_last_resort && refuses_streaming(failure) ? What::no_streaming
+                                                                                   : What::failed);
     notice.retry_in = delay;
     notice.error = failure.error;
     observer.noticed(notice);
     return delay;
 }
 
-// Watches on, over any number of connections; returns when only a new list can help.
-asio::awaitable<void> NodeReflector::Impl::follow()
+// Watches on, over any number of connections, the first of which is open after a streaming list; returns when
+// only a new list can help.
+asio::awaitable<void> NodeReflector::Impl::follow(ListMode listed)
 {
-    for (;;) {
-        WatchEnd end = co_await watch_once();
+    for (bool is_open = listed == ListMode::streaming;; is_open = false) {
+        WatchEnd end;
+        if (is_open)
+            end = co_await read_events();
+        else
+            end = co_await watch_once();
         if (end.events > 0 || end.lasted >= good_watch)
             backoff.reset();
         const AfterWatch next = history.next(end);
@@ -215,12 +346,9 @@ milliseconds NodeReflector::Impl::announce_watch_end(const WatchEnd& end, AfterW
 
 asio::awaitable<WatchEnd> NodeReflector::Impl::watch_once()
 {
-    const auto least = options.watch_timeout_least;
-    const auto timeout =
-        least +
-        std::chrono::seconds(std::uniform_int_distribution<std::int64_t>(0, least.count() - 1)(random));
+    const auto timeout = some_watch_timeout();
     std::string target = watch_target(version, timeout);
-    Answer<void> accepted = co_await api.watch(std::move(target));
+    Answer<Encoding> accepted = co_await api.watch(std::move(target));
     if (!accepted) {
         note_unanswered(accepted.error());
         WatchEnd refused;
@@ -229,24 +357,21 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::watch_once()
     }
 
     note_answered();
-    observer.noticed(notice_of(What::watching));
-    const Clock::time_point start = Clock::now();
-    const Clock::time_point last = start + timeout + grace;
-    WatchEnd end = co_await read_events(last);
-    end.lasted = since(start);
-    // After its store was restored from a backup, a server may be behind our version: it then sends neither
-    // event nor bookmark, nor an error, until it has caught up.
-    end.suspiciously_silent = bookmarks_seen && end.events == 0 && end.lasted >= bookmark_patience;
+    decoder.emplace(*accepted);
+    stream_start = Clock::now();
+    stream_last = stream_start + timeout + grace;
+    WatchEnd end = co_await read_events();
     co_return end;
 }
 
-asio::awaitable<WatchEnd> NodeReflector::Impl::read_events(Clock::time_point last)
+// Of the stream that is open, to its end.
+asio::awaitable<WatchEnd> NodeReflector::Impl::read_events()
 {
+    observer.noticed(notice_of(What::watching));
     WatchEnd end;
-    WatchDecoder decoder;
     while (!end.failure) {
         const Clock::time_point idle = Clock::now() + bookmark_patience;
-        const Clock::time_point deadline = bookmarks_seen ? std::min(idle, last) : last;
+        const Clock::time_point deadline = bookmarks_seen ? std::min(idle, stream_last) : stream_last;
         Answer<std::string_view> piece = co_await api.read_some(deadline);
         const Clock::time_point received = Clock::now();
         if (!piece) {
@@ -254,18 +379,24 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::read_events(Clock::time_point las
             break;
         }
         if (piece->empty()) {
-            if (!decoder.between_frames())
+            if (!decoder->between_frames())
                 end.failure = undecodable({{}, "the watch ended in the middle of an event"});
             break;
         }
         std::vector<WatchEvent> events;
-        Result<> fed = decoder.feed(*piece, events);
+        Result<> fed = decoder->feed(*piece, events);
         pass_on(std::move(events), received, end);
-        if (!fed && !end.failure)
+        if (!fed && !end.failure) {
+            api.distrust_protobuf();
             end.failure = undecodable(fed.error().within("watch of nodes"));
+        }
     }
     if (end.failure)
         api.close();
+    end.lasted = since(stream_start);
+    // After its store was restored from a backup, a server may be behind our version: it then sends neither
+    // event nor bookmark, nor an error, until it has caught up.
+    end.suspiciously_silent = bookmarks_seen && end.events == 0 && end.lasted >= bookmark_patience;
     co_return end;
 }
 
@@ -315,8 +446,8 @@ NodeReflector::~NodeReflector() = default;
 asio::awaitable<void> NodeReflector::run()
 {
     for (;;) {
-        co_await impl_->list_until_complete();
-        co_await impl_->follow();
+        const ListMode listed = co_await impl_->list_until_complete();
+        co_await impl_->follow(listed);
     }
 }
 

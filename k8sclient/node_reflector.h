@@ -1,6 +1,7 @@
 #pragma once
 #include "base/result.h"
 #include "k8sclient/config.h"
+#include "k8sclient/encoding.h"
 #include "k8sclient/node.h"
 
 #include <boost/asio/any_io_executor.hpp>
@@ -18,15 +19,17 @@ namespace routelet::k8s {
 // How list and watch are going, for the log.
 struct WatchNotice {
     enum class What {
-        listed,   // a list was complete: `nodes` of them at `version`, in `took`
-        watching, // the server accepted a watch from `version`
-        closed,   // the server ended the watch in good order; resumed from `version`
-        expired,  // the server has forgotten `version` (HTTP 410): a new list follows
-        failed,   // `error`; the next attempt, a list or a watch from `version`, is made in `retry_in`
+        listed,       // a list was complete: `nodes` of them at `version`, in `took`, `streamed` or not
+        watching,     // the server accepted a watch from `version`
+        closed,       // the server ended the watch in good order; resumed from `version`
+        expired,      // the server has forgotten `version` (HTTP 410): a new list follows
+        no_streaming, // the server refused a streaming list, with `error`: a plain one follows
+        failed,       // `error`; the next attempt, a list or a watch from `version`, is made in `retry_in`
     };
     What what = What::failed;
     std::string version; // resourceVersion, opaque
     std::size_t nodes = 0;
+    bool streamed = false;
     std::chrono::milliseconds took{0};
     std::chrono::milliseconds retry_in{0};
     std::optional<Error> error;
@@ -39,25 +42,31 @@ public:
     using Clock = std::chrono::steady_clock;
 
     virtual ~NodeObserver() = default;
-    // A complete list: nodes that are not in it are gone. Never called for an interrupted one.
-    virtual void replaced(std::vector<Node> nodes, Clock::time_point received) = 0;
-    // ADDED or MODIFIED; the same state may come more than once.
+    // A list begins: its nodes come one by one, the same one twice perhaps, of which the last counts. Nothing
+    // of it counts before replaced(); a list that is interrupted is followed by the beginning of another.
+    virtual void list_begins() = 0;
+    virtual void listed(Node node) = 0;
+    // The list is complete: nodes that are not in it are gone.
+    virtual void replaced(Clock::time_point received) = 0;
+    // ADDED or MODIFIED; the same state may come more than once. Never between list_begins() and replaced().
     virtual void upserted(Node node, Clock::time_point received) = 0;
     // DELETED, with the node's last state.
     virtual void deleted(Node node, Clock::time_point received) = 0;
     virtual void noticed(const WatchNotice& notice) = 0;
 };
 
-// LIST, then WATCH of Nodes, for ever (Kubernetes API concepts, "Efficient detection of changes"): resumed
-// from the last resourceVersion or bookmark after a connection is lost, listed anew only when the server has
-// forgotten it (410), with exponential backoff and jitter. Cancel the coroutine to end it.
 struct ReflectorOptions {
     std::chrono::milliseconds backoff_first{800}; // doubled each time, times a random 1 to 2
     std::chrono::milliseconds backoff_most{30'000};
     std::chrono::seconds watch_timeout_least{300}; // asked of the server, random up to twice this
     std::size_t page_size = 500;                   // objects a page of a list from etcd
+    Encoding encoding = Encoding::protobuf;        // preferred; JSON is what every server has
+    bool streaming_list = true;                    // where the server has it (KEP-3157)
 };
 
+// LIST, then WATCH of Nodes, for ever (Kubernetes API concepts, "Efficient detection of changes"): resumed
+// from the last resourceVersion or bookmark after a connection is lost, listed anew only when the server has
+// forgotten it (410), with exponential backoff and jitter. Cancel the coroutine to end it.
 class NodeReflector {
 public:
     NodeReflector(boost::asio::any_io_executor executor, ClusterConfig config, NodeObserver& observer,

@@ -32,6 +32,8 @@ constexpr std::array members = {
     Member{Place::metadata, "creationTimestamp", Place::created},
     Member{Place::metadata, "resourceVersion", Place::version},
     Member{Place::metadata, "continue", Place::continue_token},
+    Member{Place::metadata, "annotations", Place::annotations},
+    Member{Place::annotations, "k8s.io/initial-events-end", Place::initial_events_end},
     Member{Place::spec, "podCIDR", Place::pod_cidr},
     Member{Place::spec, "podCIDRs", Place::pod_cidrs},
     Member{Place::status, "addresses", Place::addresses},
@@ -76,23 +78,26 @@ void ObjectFields::begin(Place place)
         *this = {};
         break;
     case Place::metadata:
-        for (const Place member :
-             {Place::name, Place::uid, Place::created, Place::version, Place::continue_token})
+        for (const Place member : {Place::name, Place::uid, Place::created, Place::version,
+                                   Place::continue_token, Place::annotations})
             begin(member);
+        break;
+    case Place::annotations:
+        initial_events_end_.clear();
         break;
     case Place::spec:
         pod_cidr_.clear();
-        node.pod_cidrs.clear();
+        object_.node.pod_cidrs.clear();
         break;
     case Place::pod_cidrs:
-        node.pod_cidrs.clear();
+        object_.node.pod_cidrs.clear();
         break;
     case Place::pod_cidrs_entry:
-        node.pod_cidrs.emplace_back();
+        object_.node.pod_cidrs.emplace_back();
         break;
     case Place::status:
     case Place::addresses:
-        node.internal_ips.clear();
+        object_.node.internal_ips.clear();
         break;
     case Place::address:
         address_type_.clear();
@@ -100,14 +105,14 @@ void ObjectFields::begin(Place place)
         break;
     case Place::details:
     case Place::causes:
-        status.version_too_large = false;
+        object_.status.version_too_large = false;
         break;
     case Place::cause:
         cause_reason_.clear();
         cause_message_.clear();
         break;
     case Place::code:
-        status.code = 0;
+        object_.status.code = 0;
         break;
     default:
         if (std::string* text = text_at(place))
@@ -117,27 +122,31 @@ void ObjectFields::begin(Place place)
 
 std::string* ObjectFields::text_at(Place place)
 {
+    if (object_.node.is_oversized && place != Place::name && place != Place::version && place != Place::kind)
+        return nullptr;
     switch (place) {
     case Place::kind:
-        return &kind;
+        return &object_.kind;
     case Place::reason:
-        return &status.reason;
+        return &object_.status.reason;
     case Place::message:
-        return &status.message;
+        return &object_.status.message;
     case Place::name:
-        return &node.name;
+        return &object_.node.name;
     case Place::uid:
-        return &node.uid;
+        return &object_.node.uid;
     case Place::created:
-        return &node.created;
+        return &object_.node.created;
     case Place::version:
-        return &version;
+        return &object_.version;
     case Place::continue_token:
-        return &continue_token;
+        return &object_.continue_token;
+    case Place::initial_events_end:
+        return &initial_events_end_;
     case Place::pod_cidr:
         return &pod_cidr_;
     case Place::pod_cidrs_entry:
-        return &node.pod_cidrs.back();
+        return &object_.node.pod_cidrs.back();
     case Place::address_type:
         return &address_type_;
     case Place::address_text:
@@ -153,21 +162,28 @@ std::string* ObjectFields::text_at(Place place)
 
 void ObjectFields::end(Place place)
 {
-    if (place == Place::pod_cidrs_entry && node.pod_cidrs.back().empty())
-        node.pod_cidrs.pop_back(); // null, or not a text
+    if (place == Place::pod_cidrs_entry && object_.node.pod_cidrs.back().empty())
+        object_.node.pod_cidrs.pop_back(); // null, or not a text
     if (place == Place::address && address_type_ == "InternalIP" && !address_text_.empty())
-        node.internal_ips.push_back(address_text_);
+        object_.node.internal_ips.push_back(address_text_);
     // Servers before 1.19 name it in the message only.
     if (place == Place::cause &&
         (cause_reason_ == "ResourceVersionTooLarge" || cause_message_ == "Too large resource version"))
-        status.version_too_large = true;
+        object_.status.version_too_large = true;
 }
 
-Node ObjectFields::take_node()
+Object ObjectFields::take()
 {
+    Object object = std::exchange(object_, {});
+    Node& node = object.node;
+    if (node.is_oversized) {
+        node = Node{.name = std::move(node.name), .is_oversized = true};
+        return object;
+    }
     if (node.pod_cidrs.empty() && !pod_cidr_.empty())
-        node.pod_cidrs.push_back(std::move(pod_cidr_));
-    return std::move(node);
+        node.pod_cidrs.push_back(pod_cidr_);
+    object.ends_initial_events = initial_events_end_ == "true";
+    return object;
 }
 
 } // namespace routelet::k8s

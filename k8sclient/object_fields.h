@@ -1,12 +1,13 @@
 #pragma once
-#include "k8sclient/node_decoder.h"
+#include "k8sclient/decoder_impl.h"
 
 #include <string>
 #include <string_view>
 
 namespace routelet::k8s {
 
-// Where a value stands in what the server sends. What is not listed is `skipped`, with all that is in it.
+// Where a value stands in the JSON that the server sends. What is not listed is `skipped`, with all that is
+// in it.
 enum class Place {
     skipped,
     // a watch frame and its type
@@ -31,6 +32,8 @@ enum class Place {
     created,
     version,
     continue_token,
+    annotations,
+    initial_events_end, // in annotations
     // in spec
     pod_cidr,
     pod_cidrs,
@@ -54,24 +57,26 @@ Place element_of(Place container) noexcept;
 
 // One object while it is being decoded: the fields of a Node, a list and a Status alike, since in a watch
 // frame "object" may come before the "type" that says which of them it is.
-struct ObjectFields {
-    std::string kind;
-    std::string version;
-    std::string continue_token;
-    Node node;
-    Status status;
-
+class ObjectFields {
+public:
     // A value begins at `place`: forgets what an earlier member of the same name said.
     void begin(Place place);
     // The string to fill with a text at `place`; null when it is of no interest.
     std::string* text_at(Place place);
+    // The HTTP status code of a Status.
+    void set_code(int code) noexcept { object_.status.code = code; }
     // The value at `place` is complete.
     void end(Place place);
 
-    // spec.podCIDRs, else spec.podCIDR.
-    Node take_node();
+    // The object is too large: nothing of it counts but its name and its version.
+    void forget_all_but_name() noexcept { object_.node.is_oversized = true; }
+
+    // The object, when all of it has come.
+    Object take();
 
 private:
+    Object object_;
+    std::string initial_events_end_;
     std::string pod_cidr_;
     std::string address_type_;
     std::string address_text_;

@@ -1,6 +1,6 @@
 #include "k8sclient/reflector_policy.h"
 
-#include <strings.h>
+#include "k8sclient/encoding.h"
 
 #include <algorithm>
 
@@ -51,9 +51,13 @@ std::string remedy(const Refusal& refusal)
         return "; the RBAC rule it needs: apiGroups [\"\"], resources [nodes], verbs [get, list, watch]";
     if (refusal.code == 404 && !refusal.is_status_patch)
         return "; is this the address of a Kubernetes API server?";
+    if (refusal.code == 200 && !refusal.content_encoding.empty())
+        return "; its content encoding is " + refusal.content_encoding +
+               ", which was not asked for: does a proxy compress what it passes on?";
     if (refusal.code == 200)
         return "; this is " + refusal.content_type +
-               ", not JSON: is this the address of a Kubernetes API server, or does a proxy answer for it?";
+               ", not JSON or protobuf: is this the address of a Kubernetes API server, or does a proxy "
+               "answer for it?";
     return "";
 }
 
@@ -78,9 +82,9 @@ bool Failure::is_expired() const
 ListMode after_list_failure(ListMode mode, const Failure& failure)
 {
     if (!failure.is_expired() && !failure.status.version_too_large)
-        return mode;
+        return mode == ListMode::streaming && refuses_streaming(failure) ? ListMode::not_older : mode;
     switch (mode) {
-    case ListMode::from_cache:
+    case ListMode::streaming:
     case ListMode::not_older:
         return ListMode::latest_paged;
     case ListMode::latest_paged:
@@ -95,10 +99,9 @@ std::string list_target(ListMode mode, std::string_view version, std::size_t pag
 {
     const std::string nodes = "/api/v1/nodes";
     switch (mode) {
-    case ListMode::from_cache:
-        return nodes + "?resourceVersion=0";
     case ListMode::not_older:
-        return nodes + "?resourceVersion=" + percent_encoded(version);
+        return nodes + "?resourceVersion=" + (version.empty() ? "0" : percent_encoded(version));
+    case ListMode::streaming:
     case ListMode::latest_paged:
         break;
     case ListMode::latest_whole:
@@ -112,6 +115,32 @@ std::string watch_target(std::string_view version, std::chrono::seconds timeout)
 {
     return "/api/v1/nodes?watch=1&allowWatchBookmarks=true&resourceVersion=" + percent_encoded(version) +
            "&timeoutSeconds=" + std::to_string(timeout.count());
+}
+
+std::string streaming_target(std::string_view version, std::chrono::seconds timeout)
+{
+    return "/api/v1/nodes?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+           "&allowWatchBookmarks=true" +
+           (version.empty() ? "" : "&resourceVersion=" + percent_encoded(version)) +
+           "&timeoutSeconds=" + std::to_string(timeout.count());
+}
+
+bool refuses_streaming(const Failure& failure)
+{
+    const int code = failure.status.code;
+    switch (failure.why) {
+    case Failure::Why::refused:
+        return code == 400 || code == 404 || code == 405 || code == 422;
+    case Failure::Why::event:
+        return !failure.is_expired() && code != 401 && code != 403 && code != 429 && code != 503 &&
+               code != 504;
+    case Failure::Why::endless:
+        return true;
+    case Failure::Why::transport:
+    case Failure::Why::undecodable:
+        break;
+    }
+    return false;
 }
 
 AfterWatch WatchHistory::next(const WatchEnd& end)
@@ -155,20 +184,17 @@ std::chrono::milliseconds relist_spread(std::size_t nodes)
     return std::min<std::chrono::milliseconds>(std::chrono::milliseconds(at_200_a_second), 30s);
 }
 
-bool is_json(std::string_view content_type)
-{
-    static constexpr std::string_view json = "application/json"; // parameters may follow
-    return content_type.empty() || (content_type.size() >= json.size() &&
-                                    ::strncasecmp(content_type.data(), json.data(), json.size()) == 0);
-}
-
 Failure describe_refusal(const Refusal& refusal)
 {
     Failure failure;
     failure.why = refusal.code == 200 ? Failure::Why::undecodable : Failure::Why::refused;
-    failure.status = decode_status(refusal.body);
+    const Encoding encoding = encoding_of(refusal.content_type).value_or(Encoding::json);
+    failure.status = decode_status(encoding, refusal.body);
     failure.status.code = refusal.code;
-    const std::string words = failure.status.message.empty() ? excerpt(refusal.body) : failure.status.message;
+    const bool is_text = encoding == Encoding::json && refusal.content_encoding.empty();
+    const std::string words = !failure.status.message.empty() ? failure.status.message
+                              : is_text                       ? excerpt(refusal.body)
+                                                              : std::string();
     failure.error.context = (refusal.is_status_patch ? "PATCH " : "GET ") + refusal.url + ": " +
                             std::to_string(refusal.code) + " " + refusal.reason +
                             (words.empty() ? "" : ": " + words) + remedy(refusal);

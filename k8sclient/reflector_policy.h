@@ -17,6 +17,7 @@ struct Failure {
         refused,     // an HTTP status other than 200
         event,       // an ERROR event in a watch
         undecodable, // bytes that are not what was asked for
+        endless,     // a streaming list whose end does not come
     };
     Why why = Why::transport;
     Error error;
@@ -29,8 +30,9 @@ struct Failure {
 
 // How current a list has to be (Kubernetes API concepts, "Resource versions").
 enum class ListMode {
-    from_cache,   // resourceVersion=0: whatever the server has in memory; cheap, may be old
-    not_older,    // than our version; from memory as well
+    streaming,    // as the first events of a watch that then goes on (KEP-3157): current, and cheap for the
+                  // server
+    not_older,    // than our version, from the server's memory; while we have none, whatever is there
     latest_paged, // from etcd, in pages
     latest_whole, // from etcd at once, for when a page came too late
 };
@@ -41,6 +43,12 @@ ListMode after_list_failure(ListMode mode, const Failure& failure);
 std::string list_target(ListMode mode, std::string_view version, std::size_t page_size,
                         std::string_view continue_token);
 std::string watch_target(std::string_view version, std::chrono::seconds timeout);
+// Of a streaming list that is not older than `version`; the latest one if empty.
+std::string streaming_target(std::string_view version, std::chrono::seconds timeout);
+
+// The server does not have streaming lists: there is no use in asking again soon. What it says depends on its
+// version: 422 before 1.32 or when switched off; an ERROR event when its etcd is too old; no end of the list.
+bool refuses_streaming(const Failure& failure);
 
 // How a watch came to its end.
 struct WatchEnd {
@@ -83,11 +91,8 @@ private:
 // the time within which to begin, by the number of nodes.
 std::chrono::milliseconds relist_spread(std::size_t nodes);
 
-// Whether a response's Content-Type is that of Kubernetes' JSON. One that does not say leaves it to its body.
-bool is_json(std::string_view content_type);
-
 // A refusal for the log: what was refused, the server's words, and the way out where there is one. A status
-// of 200 with something else than JSON is one too: somebody else answered. `body` is the response's, or its
+// of 200 with what no API server sends is one too: somebody else answered. `body` is the response's, or its
 // beginning.
 struct Refusal {
     std::string url;    // "https://10.0.0.1:6443/api/v1/nodes"
@@ -95,6 +100,7 @@ struct Refusal {
     int code = 0;
     std::string reason; // of the status line
     std::string content_type;
+    std::string content_encoding = {};
     std::string_view body;
     bool is_status_patch = false; // of a Node; otherwise a GET of Nodes
 };

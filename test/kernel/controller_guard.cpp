@@ -2,6 +2,7 @@
 #include "netlink/route.h"
 #include "test/support/catch.h"
 #include "test/support/netns_fixture.h"
+#include "test/support/nodes.h"
 
 using namespace routelet;
 using namespace routelet::controller;
@@ -31,7 +32,7 @@ struct GuardedNode : NetnsFixture {
     void reconcile(const std::vector<k8s::Node>& nodes)
     {
         lines.clear();
-        reconciler.replace_nodes(nodes);
+        replace_nodes(reconciler, nodes);
         reconciler.distrust_mirror();
         CHECK(reconciler.reconcile({"node", Cause::Clock::now()}));
     }

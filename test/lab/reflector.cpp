@@ -39,22 +39,23 @@ using Table = std::map<std::string, std::string>;
 
 struct Recorder : k8s::NodeObserver {
     Table nodes;
+    Table listing;
     std::vector<k8s::WatchNotice> notices;
     std::size_t replacements = 0;
     std::size_t upserts = 0;
     std::size_t deletions = 0;
 
-    void replaced(std::vector<k8s::Node> all, Clock::time_point) override
+    void list_begins() override { listing.clear(); }
+    void listed(k8s::Node one) override { keep(listing, one); }
+    void replaced(Clock::time_point) override
     {
         ++replacements;
-        nodes.clear();
-        for (const k8s::Node& one : all)
-            keep(one);
+        nodes = listing;
     }
     void upserted(k8s::Node one, Clock::time_point) override
     {
         ++upserts;
-        keep(one);
+        keep(nodes, one);
     }
     void deleted(k8s::Node one, Clock::time_point) override
     {
@@ -63,7 +64,10 @@ struct Recorder : k8s::NodeObserver {
     }
     void noticed(const k8s::WatchNotice& notice) override { notices.push_back(notice); }
 
-    void keep(const k8s::Node& one) { nodes[one.name] = one.pod_cidrs.empty() ? "" : one.pod_cidrs[0]; }
+    static void keep(Table& table, const k8s::Node& one)
+    {
+        table[one.name] = one.pod_cidrs.empty() ? "" : one.pod_cidrs[0];
+    }
     std::size_t count(What what) const
     {
         return static_cast<std::size_t>(std::ranges::count(notices, what, &k8s::WatchNotice::what));
@@ -93,7 +97,9 @@ struct Reflection {
                     {.backoff_first = 20ms,
                      .backoff_most = 200ms,
                      .watch_timeout_least = watch_timeout,
-                     .page_size = page_size})
+                     .page_size = page_size,
+                     .encoding = k8s::Encoding::json,
+                     .streaming_list = false})
     {
         asio::co_spawn(loop, reflector.run(),
                        asio::bind_cancellation_slot(stop.slot(), [this](std::exception_ptr how) {

@@ -2,6 +2,7 @@
 #include "controller/kernel_mirror.h"
 #include "controller/reconciler.h"
 #include "test/support/catch.h"
+#include "test/support/nodes.h"
 
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
@@ -172,7 +173,7 @@ TEST_CASE("an earlier life's routes are kept where they fit and swept where they
     f.kernel.state.routes.push_back(our_route("10.244.2.0/24"_net, "192.168.1.12"_ip));
     f.kernel.state.routes.push_back(our_route("10.244.9.0/24"_net, "192.168.1.19"_ip));
 
-    f.reconciler.replace_nodes({node("1"), node("2"), node("3")});
+    replace_nodes(f.reconciler, {node("1"), node("2"), node("3")});
     CHECK(f.reconcile("start"));
 
     CHECK(f.kernel.our_routes() == std::map<IpPrefix, IpAddress>{{"10.244.2.0/24"_net, "192.168.1.12"_ip},
@@ -188,7 +189,7 @@ TEST_CASE("an earlier life's routes are kept where they fit and swept where they
 TEST_CASE("nodes come, change and go, and the log tells it", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
 
     SECTION("a node that joins gets its route")
@@ -242,7 +243,7 @@ TEST_CASE("nodes come, change and go, and the log tells it", "[reconcile]")
 TEST_CASE("a route that somebody removes is restored from the notification", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
     const int dumps = f.kernel.dumps;
 
@@ -261,7 +262,7 @@ TEST_CASE("a route that somebody removes is restored from the notification", "[r
 TEST_CASE("what the notifications cannot tell is read from the kernel", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
     const int dumps = f.kernel.dumps;
 
@@ -294,7 +295,7 @@ TEST_CASE("what the notifications cannot tell is read from the kernel", "[reconc
 TEST_CASE("a pod that starts or stops is no reason to read the kernel again", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
 
     // All that the kernel announces of a veth on the bridge: the link, its carrier, its link-local address
@@ -321,7 +322,7 @@ TEST_CASE("a pod that starts or stops is no reason to read the kernel again", "[
 TEST_CASE("many routes of a routing daemon are no work", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
     CHECK_FALSE(f.reconciler.observe({netlink::RouteChanged{
         .route = foreign_route("203.0.113.0/24"_net, "192.168.1.1"_ip, 20), .removed = false}}));
@@ -333,7 +334,7 @@ TEST_CASE("two links on one network: what happens to one does not take the other
     Fixture f;
     f.kernel.state.links.push_back(link_up(eth1, "eth1"));
     f.kernel.state.routes.push_back(connected("192.168.1.0/24"_net, eth1));
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
     CHECK_THAT(f.logged("route-added")[0], has_text("dst=10.244.2.0/24 via=192.168.1.12 dev=eth0"));
 
@@ -357,7 +358,7 @@ TEST_CASE("the own podCIDR is guarded by an unreachable route, which is no route
 {
     Fixture f;
     const std::vector<k8s::Node> five = {node("1"), node("2"), node("3"), node("4"), node("5")};
-    f.reconciler.replace_nodes(five);
+    replace_nodes(f.reconciler, five);
     REQUIRE(f.reconcile("start"));
 
     CHECK(f.kernel.guards() == std::vector{"10.244.1.0/24"_net});
@@ -386,13 +387,13 @@ TEST_CASE("the own podCIDR is guarded by an unreachable route, which is no route
     }
     SECTION("it does not count when many routes would go at once, but waits with them")
     {
-        f.reconciler.replace_nodes(
-            {node("2"), node("3")}); // two of four: no mass withdrawal with a guard more
+        replace_nodes(f.reconciler,
+                      {node("2"), node("3")}); // two of four: no mass withdrawal with a guard more
         CHECK(f.reconcile());
         CHECK(f.kernel.guards().empty());
-        f.reconciler.replace_nodes(five);
+        replace_nodes(f.reconciler, five);
         REQUIRE(f.reconcile());
-        f.reconciler.replace_nodes({});
+        replace_nodes(f.reconciler, {});
         CHECK_FALSE(f.reconcile());
         CHECK(f.kernel.guards().size() == 1);
     }
@@ -402,11 +403,11 @@ TEST_CASE("a mass withdrawal waits, and additions go on meanwhile", "[reconcile]
 {
     Fixture f;
     const std::vector<k8s::Node> five = {node("1"), node("2"), node("3"), node("4"), node("5")};
-    f.reconciler.replace_nodes(five);
+    replace_nodes(f.reconciler, five);
     REQUIRE(f.reconcile("start"));
     REQUIRE(f.kernel.our_routes().size() == 4);
 
-    f.reconciler.replace_nodes({node("1"), node("6")});
+    replace_nodes(f.reconciler, {node("1"), node("6")});
     CHECK_FALSE(f.reconcile()); // to be tried again
     CHECK_FALSE(f.reconcile("retry"));
     CHECK(f.kernel.our_routes().size() == 5);
@@ -415,7 +416,7 @@ TEST_CASE("a mass withdrawal waits, and additions go on meanwhile", "[reconcile]
 
     SECTION("the nodes come back: nothing was lost")
     {
-        f.reconciler.replace_nodes(five);
+        replace_nodes(f.reconciler, five);
         CHECK(f.reconcile());
         CHECK(f.kernel.our_routes().size() == 4);
         CHECK(f.lines.end() != std::ranges::find_if(f.lines, [](const std::string& line) {
@@ -434,10 +435,10 @@ TEST_CASE("a mass withdrawal waits, and additions go on meanwhile", "[reconcile]
 TEST_CASE("a mass withdrawal waits also while as many nodes are new", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2"), node("3"), node("4"), node("5")});
+    replace_nodes(f.reconciler, {node("1"), node("2"), node("3"), node("4"), node("5")});
     REQUIRE(f.reconcile("start"));
 
-    f.reconciler.replace_nodes({node("1"), node("6"), node("7"), node("8"), node("9")});
+    replace_nodes(f.reconciler, {node("1"), node("6"), node("7"), node("8"), node("9")});
     CHECK_FALSE(f.reconcile());
     CHECK_FALSE(f.reconcile("retry"));
     CHECK(f.kernel.our_routes().size() == 8);
@@ -447,7 +448,7 @@ TEST_CASE("a mass withdrawal waits also while as many nodes are new", "[reconcil
 TEST_CASE("a network that one dump misses is not gone", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
 
     f.kernel.forgetful_dumps = 1;
@@ -460,7 +461,7 @@ TEST_CASE("a network that one dump misses is not gone", "[reconcile]")
 TEST_CASE("forwarding that was switched off is switched on again by the next full check", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
     CHECK(f.kernel.forwarding_requests == 1);
     CHECK(f.reconcile("retry"));
@@ -474,7 +475,7 @@ TEST_CASE("forwarding that was switched off is switched on again by the next ful
 TEST_CASE("a link that flaps gets its routes back when it returns", "[reconcile]")
 {
     Fixture f;
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
 
     netlink::Link flapping = link_up(eth0, "eth0");
@@ -497,7 +498,7 @@ TEST_CASE("a route that the kernel refuses is tried again, told once, and holds 
     Fixture f;
     f.kernel.refusals["10.244.2.0/24"_net] = make_error(
         boost::system::errc::network_unreachable, "adding route 10.244.2.0/24: Nexthop has invalid gateway");
-    f.reconciler.replace_nodes({node("1"), node("2"), node("3")});
+    replace_nodes(f.reconciler, {node("1"), node("2"), node("3")});
 
     CHECK_FALSE(f.reconcile("start"));
     CHECK_FALSE(f.reconcile("retry"));
@@ -515,7 +516,7 @@ TEST_CASE("somebody else's route to a podCIDR is reported with its owner and lef
     Fixture f;
     const auto foreign = foreign_route("10.244.2.0/24"_net, "192.168.1.77"_ip, 0);
     f.kernel.state.routes.push_back(foreign);
-    f.reconciler.replace_nodes({node("1"), node("2")});
+    replace_nodes(f.reconciler, {node("1"), node("2")});
     REQUIRE(f.reconcile("start"));
     REQUIRE(f.reconcile("check"));
 
@@ -533,7 +534,7 @@ TEST_CASE("the facts of readiness are those of this node", "[reconcile]")
     Fixture f;
     CHECK_FALSE(f.reconciler.readiness_facts().nodes_listed);
 
-    f.reconciler.replace_nodes({node("2"), node("3")});
+    replace_nodes(f.reconciler, {node("2"), node("3")});
     CHECK(f.reconciler.readiness_facts().nodes_listed);
     CHECK_FALSE(f.reconciler.readiness_facts().reconciled);
     f.kernel.refusals["10.244.3.0/24"_net] =

@@ -1,36 +1,18 @@
-#include "base/file.h"
 #include "k8sclient/node_decoder.h"
 #include "test/support/catch.h"
+#include "test/unit/decoded_node.h"
 
 using namespace routelet;
 using namespace routelet::k8s;
 using namespace routelet::test;
 
-namespace routelet::k8s {
-
-std::ostream& operator<<(std::ostream& out, const Node& node)
-{
-    out << node.name << " uid=" << node.uid << " created=" << node.created;
-    for (const std::string& cidr : node.pod_cidrs)
-        out << " pods=" << cidr;
-    for (const std::string& ip : node.internal_ips)
-        out << " ip=" << ip;
-    return out;
-}
-
-} // namespace routelet::k8s
-
 namespace {
 
-// Bodies of a real kube-apiserver 1.26, without most of their images and managedFields.
-std::string fixture(const std::string& name)
-{
-    return need(read_file(std::filesystem::path(ROUTELET_FIXTURES) / name));
-}
+// The fixtures are of a kube-apiserver 1.26, without most of their images and managedFields.
 
 Result<NodeList> decode_list(std::string_view body, std::size_t first_piece = std::string_view::npos)
 {
-    NodeListDecoder decoder;
+    NodeListDecoder decoder(Encoding::json);
     const std::string_view first = body.substr(0, first_piece);
     if (auto fed = decoder.feed(first); !fed)
         return fed.error();
@@ -47,7 +29,7 @@ std::string list_of(const std::string& item)
 
 std::vector<WatchEvent> decode_events(std::string_view stream)
 {
-    WatchDecoder decoder;
+    WatchDecoder decoder(Encoding::json);
     std::vector<WatchEvent> events;
     need(decoder.feed(stream, events));
     CHECK(decoder.between_frames());
@@ -56,7 +38,7 @@ std::vector<WatchEvent> decode_events(std::string_view stream)
 
 std::string refusal_of(std::string_view stream, std::vector<WatchEvent>& events)
 {
-    WatchDecoder decoder;
+    WatchDecoder decoder(Encoding::json);
     const auto fed = decoder.feed(stream, events);
     return fed ? "" : fed.error().text();
 }
@@ -95,7 +77,7 @@ TEST_CASE("a list as a real API server sends it is decoded, however it is cut in
             FAIL("another result when cut here");
         }
     }
-    NodeListDecoder by_the_byte;
+    NodeListDecoder by_the_byte(Encoding::json);
     for (const char byte : body)
         need(by_the_byte.feed({&byte, 1}));
     CHECK(need(by_the_byte.finish()) == captured_list);
@@ -162,8 +144,7 @@ TEST_CASE("what is strange in a Node is read as the server meant it", "[k8sclien
 
 TEST_CASE("a list may be empty, or its items null or absent", "[k8sclient]")
 {
-    const std::string items = GENERATE(R"("items":[],)", R"("items":null,)",
-                                       R"("items":[{"metadata":{"name":"a"}}],"items":[],)", "");
+    const std::string items = GENERATE(R"("items":[],)", R"("items":null,)", "");
     const NodeList list =
         need(decode_list("{" + items + R"("metadata":{"resourceVersion":"5"},"kind":"NodeList"})"));
     CHECK(list.nodes.empty());
@@ -188,6 +169,7 @@ TEST_CASE("what is not a list of Nodes is refused", "[k8sclient]")
         {R"({"kind":"NodeList","metadata":{"resourceVersion":7},"items":[]})", "no resourceVersion"},
         {R"({"kind":"NodeList","metadata":{"resourceVersion":"7"},"items":{}})", "items is not an array"},
         {R"({"kind":"NodeList","metadata":{"resourceVersion":"7"},"items":"none"})", "items is not an array"},
+        {R"({"kind":"NodeList","items":[{"metadata":{"name":"a"}}],"items":[]})", "items comes twice"},
         {list_of("null"), "an item is not an object"},
         {list_of("[]"), "an item is not an object"},
         {list_of(R"({"metadata":null})"), "an item has no name"},
@@ -212,7 +194,48 @@ TEST_CASE("depth and size of what is skipped have their bounds", "[k8sclient]")
         return R"({"metadata":{"name":"a"},"x":")" + std::string(bytes, 'x') + R"("})";
     };
     CHECK(need(decode_list(list_of(padded(3U << 20U) + "," + padded(3U << 20U)))).nodes.size() == 2);
-    CHECK_THAT(decode_list(list_of(padded(5U << 20U))).error().text(), has_text("more than 4 MiB"));
+    CHECK_THAT(decode_list(list_of(padded(17U << 20U))).error().text(), has_text("more than 16 MiB"));
+}
+
+TEST_CASE("a Node that is too large is known by its name, and stops no other", "[k8sclient]")
+{
+    const std::string padding = std::string(5U << 20U, 'x');
+    const std::string large = R"({"spec":{"podCIDR":"10.1.0.0/24"},"x":")" + padding +
+                              R"(","metadata":{"name":"large","resourceVersion":"7"}})";
+    const NodeList list = need(decode_list(list_of(large + R"(,{"metadata":{"name":"small"}})")));
+    REQUIRE(list.nodes.size() == 2);
+    CHECK(list.nodes[0] == Node{.name = "large", .is_oversized = true});
+    CHECK(list.nodes[1] == Node{.name = "small"});
+
+    const auto events = decode_events(R"({"type":"MODIFIED","object":)" + large + "}" +
+                                      R"({"type":"ADDED","object":{"metadata":{"name":"small"}}})");
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].node == Node{.name = "large", .is_oversized = true});
+    CHECK(events[0].version == "7");
+    CHECK(events[1].node == Node{.name = "small"});
+}
+
+TEST_CASE("nodes are handed out as soon as they are complete", "[k8sclient]")
+{
+    NodeListDecoder decoder(Encoding::json);
+    need(decoder.feed(R"({"kind":"NodeList","items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b")"));
+    CHECK(decoder.take_nodes() == std::vector<Node>{{.name = "a"}});
+    need(decoder.feed(R"(}}],"metadata":{"resourceVersion":"7"}})"));
+    CHECK(decoder.take_nodes() == std::vector<Node>{{.name = "b"}});
+    CHECK(need(decoder.finish()) == NodeList{.nodes = {}, .version = "7", .continue_token = ""});
+}
+
+TEST_CASE("the bookmark that ends a streaming list is told from others", "[k8sclient]")
+{
+    const std::string value = GENERATE("true", "false");
+    const auto events = decode_events(
+        R"({"type":"BOOKMARK","object":{"kind":"Node","metadata":{"resourceVersion":"9","annotations":{)"
+        R"("k8s.io/initial-events-end":")" +
+        value + R"("}}}})" +
+        R"({"type":"BOOKMARK","object":{"kind":"Node","metadata":{"resourceVersion":"10"}}})");
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].ends_initial_events == (value == "true"));
+    CHECK_FALSE(events[1].ends_initial_events);
 }
 
 TEST_CASE("watch events as a real API server sends them are decoded, however they are cut", "[k8sclient]")
@@ -234,7 +257,7 @@ TEST_CASE("watch events as a real API server sends them are decoded, however the
     CHECK(events[3] == WatchEvent{.type = Type::bookmark, .node = {}, .version = "36685", .status = {}});
 
     for (std::size_t cut = 1; cut < stream.size(); ++cut) {
-        WatchDecoder decoder;
+        WatchDecoder decoder(Encoding::json);
         std::vector<WatchEvent> seen;
         need(decoder.feed(std::string_view(stream).substr(0, cut), seen));
         need(decoder.feed(std::string_view(stream).substr(cut), seen));
@@ -248,7 +271,7 @@ TEST_CASE("watch events as a real API server sends them are decoded, however the
 TEST_CASE("an event is handed out as soon as its last byte is there", "[k8sclient]")
 {
     const std::string event = R"({"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"1"}}})";
-    WatchDecoder decoder;
+    WatchDecoder decoder(Encoding::json);
     std::vector<WatchEvent> events;
     need(decoder.feed(event.substr(0, event.size() - 1), events));
     CHECK(events.empty());
@@ -307,16 +330,17 @@ TEST_CASE("events before a broken one are handed out", "[k8sclient]")
 
 TEST_CASE("a refusal's Status is read from its body, and nothing from a proxy's page", "[k8sclient]")
 {
-    CHECK(decode_status(R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",
+    CHECK(
+        decode_status(Encoding::json, R"({"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure",
         "message":"Timeout: Too large resource version: 9999, current: 12","reason":"Timeout",
         "details":{"causes":[{"reason":"ResourceVersionTooLarge","message":"Too large resource version"}],
         "retryAfterSeconds":1},"code":504})") ==
-          Status{.code = 504,
-                 .reason = "Timeout",
-                 .message = "Timeout: Too large resource version: 9999, current: 12",
-                 .version_too_large = true});
-    CHECK(decode_status("<html><body>502 Bad Gateway</body></html>") == Status{});
-    CHECK(decode_status(R"({"message":"cut)") == Status{});
-    CHECK(decode_status("") == Status{});
-    CHECK(decode_status("[]") == Status{});
+        Status{.code = 504,
+               .reason = "Timeout",
+               .message = "Timeout: Too large resource version: 9999, current: 12",
+               .version_too_large = true});
+    CHECK(decode_status(Encoding::json, "<html><body>502 Bad Gateway</body></html>") == Status{});
+    CHECK(decode_status(Encoding::json, R"({"message":"cut)") == Status{});
+    CHECK(decode_status(Encoding::json, "") == Status{});
+    CHECK(decode_status(Encoding::json, "[]") == Status{});
 }

@@ -1,3 +1,4 @@
+#include "k8sclient/encoding.h"
 #include "k8sclient/reflector_policy.h"
 #include "test/support/catch.h"
 
@@ -79,8 +80,7 @@ k8s::Refusal refusal(int code, const std::string& reason, std::string_view body)
 
 TEST_CASE("each mode of a list asks for what it promises", "[k8sclient][policy]")
 {
-    CHECK(k8s::list_target(ListMode::from_cache, "", 500, "") == "/api/v1/nodes?resourceVersion=0");
-    CHECK(k8s::list_target(ListMode::from_cache, "7", 500, "") == "/api/v1/nodes?resourceVersion=0");
+    CHECK(k8s::list_target(ListMode::not_older, "", 500, "") == "/api/v1/nodes?resourceVersion=0");
     CHECK(k8s::list_target(ListMode::not_older, "48213", 500, "") == "/api/v1/nodes?resourceVersion=48213");
     CHECK(k8s::list_target(ListMode::latest_paged, "7", 500, "") == "/api/v1/nodes?limit=500");
     CHECK(k8s::list_target(ListMode::latest_paged, "7", 2, "a+/=b") ==
@@ -101,7 +101,7 @@ TEST_CASE("a list that asks for what the server forgot is asked for in pages, th
 {
     const Failure expired = GENERATE(refused(410, "Expired"), refused(410), refused(400, "Gone"), event(410));
     REQUIRE(expired.is_expired());
-    CHECK(k8s::after_list_failure(ListMode::from_cache, expired) == ListMode::latest_paged);
+    CHECK(k8s::after_list_failure(ListMode::streaming, expired) == ListMode::latest_paged);
     CHECK(k8s::after_list_failure(ListMode::not_older, expired) == ListMode::latest_paged);
     CHECK(k8s::after_list_failure(ListMode::latest_paged, expired) == ListMode::latest_whole);
     CHECK(k8s::after_list_failure(ListMode::latest_whole, expired) == ListMode::latest_whole);
@@ -119,10 +119,36 @@ TEST_CASE("a list that failed otherwise is asked for in the same way", "[k8sclie
                                    refused(503), refused(504, "Timeout"), failure(Failure::Why::transport),
                                    failure(Failure::Why::transport, 410, "Expired"), // cannot be the server's
                                    failure(Failure::Why::undecodable));
-    const ListMode mode =
-        GENERATE(ListMode::from_cache, ListMode::not_older, ListMode::latest_paged, ListMode::latest_whole);
+    const ListMode mode = GENERATE(ListMode::not_older, ListMode::latest_paged, ListMode::latest_whole);
     CHECK_FALSE(other.is_expired());
     CHECK(k8s::after_list_failure(mode, other) == mode);
+}
+
+TEST_CASE("a streaming list that is refused is followed by a plain one", "[k8sclient][policy]")
+{
+    const Failure refusal = GENERATE(refused(400), refused(404), refused(405), refused(422, "Invalid"),
+                                     event(500), event(422), failure(Failure::Why::endless));
+    CHECK(k8s::refuses_streaming(refusal));
+    CHECK(k8s::after_list_failure(ListMode::streaming, refusal) == ListMode::not_older);
+}
+
+TEST_CASE("a streaming list that failed as a plain one would have is asked for again", "[k8sclient][policy]")
+{
+    const Failure other =
+        GENERATE(refused(401), refused(403), refused(429), refused(500), refused(503), event(429), event(503),
+                 failure(Failure::Why::transport), failure(Failure::Why::undecodable));
+    CHECK_FALSE(k8s::refuses_streaming(other));
+    CHECK(k8s::after_list_failure(ListMode::streaming, other) == ListMode::streaming);
+}
+
+TEST_CASE("a streaming list is the latest, or not older than a version", "[k8sclient][policy]")
+{
+    CHECK(k8s::streaming_target("", 300s) ==
+          "/api/v1/nodes?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+          "&allowWatchBookmarks=true&timeoutSeconds=300");
+    CHECK(k8s::streaming_target("4&x", 300s) ==
+          "/api/v1/nodes?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+          "&allowWatchBookmarks=true&resourceVersion=4%26x&timeoutSeconds=300");
 }
 
 TEST_CASE("a watch that ended in good order is resumed, without a rush when it did nothing",
@@ -262,11 +288,9 @@ TEST_CASE("a refusal shows the server's words and the way out", "[k8sclient][pol
 
 TEST_CASE("a page with status 200 is no answer of a Kubernetes API server", "[k8sclient][policy]")
 {
-    CHECK(k8s::is_json("application/json"));
-    CHECK(k8s::is_json("Application/JSON; charset=utf-8"));
-    CHECK(k8s::is_json(""));
-    const std::string other = GENERATE("text/html", "text/html; charset=utf-8", "application/js", "json");
-    CHECK_FALSE(k8s::is_json(other));
+    const std::string other = GENERATE("text/html", "text/html; charset=utf-8", "application/js", "json",
+                                       "application/json-patch+json", "application/vnd.kubernetes.protobufs");
+    CHECK_FALSE(k8s::encoding_of(other));
 
     k8s::Refusal page = refusal(200, "OK", "<h1>Log in</h1>");
     page.content_type = other;
@@ -274,7 +298,31 @@ TEST_CASE("a page with status 200 is no answer of a Kubernetes API server", "[k8
     CHECK(failure.why == Failure::Why::undecodable);
     CHECK(failure.error.text() ==
           "GET https://10.0.0.1:6443/api/v1/nodes: 200 OK: <h1>Log in</h1>; this is " + other +
-              ", not JSON: is this the address of a Kubernetes API server, or does a proxy answer for it?");
+              ", not JSON or protobuf: is this the address of a Kubernetes API server, or does a proxy "
+              "answer for it?");
+}
+
+TEST_CASE("the encoding of an answer is what its Content-Type says", "[k8sclient][policy]")
+{
+    using k8s::Encoding;
+    CHECK(k8s::encoding_of("application/json") == Encoding::json);
+    CHECK(k8s::encoding_of("Application/JSON; charset=utf-8") == Encoding::json);
+    CHECK(k8s::encoding_of("application/json;stream=watch") == Encoding::json);
+    CHECK(k8s::encoding_of("") == Encoding::json);
+    CHECK(k8s::encoding_of("application/vnd.kubernetes.protobuf") == Encoding::protobuf);
+    CHECK(k8s::encoding_of("application/vnd.kubernetes.protobuf;stream=watch") == Encoding::protobuf);
+    CHECK(k8s::accept_header(Encoding::json) == "application/json");
+    CHECK(k8s::accept_header(Encoding::protobuf) == "application/vnd.kubernetes.protobuf, application/json");
+}
+
+TEST_CASE("a compressed answer, which was not asked for, says so", "[k8sclient][policy]")
+{
+    k8s::Refusal compressed = refusal(200, "OK", "\x1f\x8b\x08");
+    compressed.content_type = "application/json";
+    compressed.content_encoding = "gzip";
+    CHECK(k8s::describe_refusal(compressed).error.text() ==
+          "GET https://10.0.0.1:6443/api/v1/nodes: 200 OK; its content encoding is gzip, which was not asked "
+          "for: does a proxy compress what it passes on?");
 }
 
 TEST_CASE("a long page is shown by its beginning", "[k8sclient][policy]")
