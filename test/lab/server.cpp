@@ -118,11 +118,15 @@ void write_kubeconfig(const std::filesystem::path& file, const std::string& url,
     write_file_atomically(file, text, {.mode = 0600}).value();
 }
 
-Store loaded(const std::filesystem::path& file)
+Store loaded(const std::filesystem::path& file, Version at_least)
 {
+    Json snapshot = {{"version", at_least}, {"objects", Json::object()}};
     if (std::filesystem::exists(file))
-        return Store::restored(Json::parse(read_file(file, std::size_t{4} << 30U).value()));
-    Store store;
+        snapshot = Json::parse(read_file(file, std::size_t{4} << 30U).value());
+    snapshot["version"] = std::max(at_least, snapshot.at("version").get<Version>());
+    Store store = Store::restored(snapshot);
+    if (!store.list("namespaces/").empty())
+        return store;
     for (const char* name : {"default", "kube-node-lease", "kube-public", "kube-system"}) {
         Json space = {{"apiVersion", "v1"},
                       {"kind", "Namespace"},
@@ -164,6 +168,7 @@ public:
     std::string url() const;
 
     const ServerOptions options;
+    const SimulatedNodes simulated;
     Lab lab;
     tcp::endpoint endpoint; // with the port that was found
     Identity identity;
@@ -186,8 +191,9 @@ private:
 };
 
 Server::Loop::Loop(ServerOptions given)
-    : options(prepared(std::move(given))),
-      lab(loaded(options.directory / "store.json"), {.watch_list = options.watch_list}),
+    : options(prepared(std::move(given))), simulated(options.simulated_nodes, options.simulated_node_bytes),
+      lab(loaded(options.directory / "store.json", simulated.version()),
+          {.watch_list = options.watch_list, .simulated = simulated.count() > 0 ? &simulated : nullptr}),
       endpoint(endpoint_of(options.listen)),
       identity(identity_in(options.directory, certificate_names(options, endpoint)))
 {
