@@ -47,7 +47,7 @@ void NodeTable::list(const k8s::Node& node)
         listed_.erase(node.name); // the same node twice: the last counts
         same_.push_back(&known->second);
     } else {
-        listed_.insert_or_assign(node.name, std::move(claim));
+        listed_.insert_or_assign(listed_.end(), node.name, std::move(claim)); // lists come in order
     }
 }
 
@@ -59,6 +59,8 @@ bool NodeTable::end_list()
     };
     const bool some_gone = std::erase_if(nodes_, is_gone) > 0;
     const bool some_new = !listed_.empty();
+    if (nodes_.empty())
+        nodes_.swap(listed_);
     while (!listed_.empty()) {
         auto node = listed_.extract(listed_.begin());
         nodes_.erase(node.key());
