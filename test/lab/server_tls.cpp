@@ -254,3 +254,17 @@ TEST_CASE("a body that is made piece by piece comes whole, or cut where a fault 
     CHECK(body.size() > 700'000);
     CHECK(body.size() < 800'000);
 }
+
+TEST_CASE("a watch says nothing of versions before all initial events are sent", "[lab][tls]")
+{
+    const TemporaryDirectory directory;
+    Server server{{.directory = directory.path,
+                   .bookmark_interval = std::chrono::milliseconds(1),
+                   .simulated_nodes = 300}};
+    Client client(server, server.agent_token());
+    client.ask("/api/v1/nodes?watch=1&allowWatchBookmarks=true&timeoutSeconds=1");
+    const std::string body = client.until(end_of_body);
+    const auto mark = body.find("BOOKMARK");
+    CHECK(mark > body.rfind("ADDED"));
+    CHECK(body.find("initial-events-end") < body.find("BOOKMARK", mark + 1));
+}

@@ -262,7 +262,8 @@ asio::awaitable<bool> TlsSession::watch(WatchStart start, std::optional<Fault> f
     while (goes_on && !is_closed_) {
         std::vector<Frame> frames = feed.next();
         const bool at_end = Clock::now() >= end;
-        if (bookmarks && !feed.over() && (at_end || Clock::now() >= next_bookmark)) {
+        if (bookmarks && !feed.over() && feed.is_past_initial() &&
+            (at_end || Clock::now() >= next_bookmark)) {
             frames.push_back(feed.bookmark());
             next_bookmark = Clock::now() + lab_.bookmark_interval;
         }

@@ -47,6 +47,7 @@ public:
         return bookmark(Json::object());
     } // "you have seen everything up to here" (KEP-956)
     bool over() const noexcept { return over_; }
+    bool is_past_initial() const noexcept { return !start_.initial; } // before, a bookmark would say too much
     bool is_up_to_date() const noexcept { return !start_.initial && seen_ >= store_.version(); }
 
 private:
