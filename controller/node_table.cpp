@@ -6,31 +6,26 @@ namespace routelet::controller {
 namespace {
 
 template <class Value>
-std::vector<Claimed<Value>> parse_claims(const std::vector<std::string>& texts)
+void parse(const std::vector<std::string>& texts, std::vector<Value>& values, std::vector<Unreadable>& bad)
 {
-    std::vector<Claimed<Value>> claims;
-    for (const std::string& text : texts) {
-        if (claims.size() == NodeClaim::most_claims)
-            break;
-        Claimed<Value> claim{.text = text, .value = {}, .error = {}};
-        if (auto parsed = Value::parse(text))
-            claim.value = *parsed;
+    const std::size_t count = std::min(texts.size(), NodeClaim::most_claims);
+    values.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (auto value = Value::parse(texts[i]))
+            values.push_back(*value);
         else
-            claim.error = parsed.error().context;
-        claims.push_back(std::move(claim));
+            bad.push_back({texts[i], value.error().context});
     }
-    return claims;
 }
 
 } // namespace
 
 NodeClaim NodeClaim::of(const k8s::Node& node)
 {
-    return {.name = node.name,
-            .uid = node.uid,
-            .created = node.created,
-            .pod_cidrs = parse_claims<IpPrefix>(node.pod_cidrs),
-            .internal_ips = parse_claims<IpAddress>(node.internal_ips)};
+    NodeClaim claim{.name = node.name, .uid = node.uid, .created = node.created};
+    parse(node.pod_cidrs, claim.pod_cidrs, claim.bad_pod_cidrs);
+    parse(node.internal_ips, claim.internal_ips, claim.bad_internal_ips);
+    return claim;
 }
 
 void NodeTable::begin_list()
@@ -52,7 +47,7 @@ void NodeTable::list(const k8s::Node& node)
         listed_.erase(node.name); // the same node twice: the last counts
         same_.push_back(&known->second);
     } else {
-        listed_.insert_or_assign(node.name, std::move(claim));
+        listed_.insert_or_assign(listed_.end(), node.name, std::move(claim)); // lists come in order
     }
 }
 
@@ -64,6 +59,8 @@ bool NodeTable::end_list()
     };
     const bool some_gone = std::erase_if(nodes_, is_gone) > 0;
     const bool some_new = !listed_.empty();
+    if (nodes_.empty())
+        nodes_.swap(listed_);
     while (!listed_.empty()) {
         auto node = listed_.extract(listed_.begin());
         nodes_.erase(node.key());

@@ -9,23 +9,23 @@
 
 namespace routelet::controller {
 
-// A text of a Node object and what it parses to; the text is kept for the message when it does not.
-template <class Value>
-struct Claimed {
+// A text of a Node object that does not parse, and why.
+struct Unreadable {
     std::string text;
-    std::optional<Value> value;
-    std::string error; // why there is no value
+    std::string error;
 
-    friend bool operator==(const Claimed&, const Claimed&) = default;
+    friend bool operator==(const Unreadable&, const Unreadable&) = default;
 };
 
 // What a Node says of itself, parsed once. Nothing of it is trusted: a kubelet may write nearly all of it.
 struct NodeClaim {
-    std::string name;
-    std::string uid;
-    std::string created; // RFC 3339 in UTC: sorts as text; empty counts as newest
-    std::vector<Claimed<IpPrefix>> pod_cidrs;
-    std::vector<Claimed<IpAddress>> internal_ips;
+    std::string name = {};
+    std::string uid = {};
+    std::string created = {};             // RFC 3339 in UTC: sorts as text; empty counts as newest
+    std::vector<IpPrefix> pod_cidrs = {}; // those that parse, in their order
+    std::vector<IpAddress> internal_ips = {};
+    std::vector<Unreadable> bad_pod_cidrs = {};
+    std::vector<Unreadable> bad_internal_ips = {};
 
     // At most so many of each are looked at; a real Node has two and a handful.
     static constexpr std::size_t most_claims = 16;

@@ -151,8 +151,8 @@ private:
     void claim_own(const NodeClaim& self)
     {
         for (const auto& cidr : self.pod_cidrs)
-            if (cidr.value && !check_own(self, *cidr.value) && !claims_.find_overlap(*cidr.value))
-                claims_.insert(*cidr.value, self.name);
+            if (!check_own(self, cidr) && !claims_.find_overlap(cidr))
+                claims_.insert(cidr, self.name);
     }
 
     // An address inside the pods' range is nobody's node address: it would only serve to have the podCIDR of
@@ -160,14 +160,16 @@ private:
     void claim_addresses(const NodeClaim& node)
     {
         for (const auto& ip : node.internal_ips)
-            if (ip.value && !is_inside_any(options_.cluster_cidrs, *ip.value))
-                address_owners_.emplace(*ip.value, &node); // keeps the oldest
+            if (!is_inside_any(options_.cluster_cidrs, ip))
+                address_owners_.emplace(ip, &node); // keeps the oldest
     }
 
     void judge(const NodeClaim& node)
     {
         const bool is_self = node.name == options_.node_name;
-        if (node.pod_cidrs.empty())
+        for (const Unreadable& bad : node.bad_pod_cidrs)
+            refuse(node, bad.text, Reason::bad_pod_cidr, bad.error);
+        if (node.pod_cidrs.empty() && node.bad_pod_cidrs.empty())
             return conclude(node, "", is_self ? NodeState::self : NodeState::pending, Reason::no_pod_cidr,
                             "");
         for (const auto& cidr : node.pod_cidrs) {
@@ -178,42 +180,36 @@ private:
         }
     }
 
-    void judge_own(const NodeClaim& node, const Claimed<IpPrefix>& cidr)
+    void judge_own(const NodeClaim& node, const IpPrefix& cidr)
     {
-        if (!cidr.value)
-            return refuse(node, cidr.text, Reason::bad_pod_cidr, cidr.error);
-        if (const auto refusal = check_own(node, *cidr.value))
-            return refuse(node, cidr.text, refusal->first, refusal->second);
-        if (std::ranges::find(plan_.own_pod_cidrs, *cidr.value) == plan_.own_pod_cidrs.end())
-            plan_.own_pod_cidrs.push_back(*cidr.value);
-        conclude(node, cidr.text, NodeState::self, Reason::none, "");
+        const std::string text = cidr.to_string();
+        if (const auto refusal = check_own(node, cidr))
+            return refuse(node, text, refusal->first, refusal->second);
+        if (std::ranges::find(plan_.own_pod_cidrs, cidr) == plan_.own_pod_cidrs.end())
+            plan_.own_pod_cidrs.push_back(cidr);
+        conclude(node, text, NodeState::self, Reason::none, "");
     }
 
-    void judge_other(const NodeClaim& node, const Claimed<IpPrefix>& cidr)
+    void judge_other(const NodeClaim& node, const IpPrefix& cidr)
     {
-        if (!cidr.value)
-            return refuse(node, cidr.text, Reason::bad_pod_cidr, cidr.error);
-        if (const auto refusal = check_destination(node, *cidr.value))
-            return refuse(node, cidr.text, refusal->first, refusal->second);
-        claims_.insert(*cidr.value, node.name);
+        const std::string text = cidr.to_string();
+        if (const auto refusal = check_destination(node, cidr))
+            return refuse(node, text, refusal->first, refusal->second);
+        claims_.insert(cidr, node.name);
 
-        const auto next_hop = std::ranges::find_if(node.internal_ips, [&](const Claimed<IpAddress>& ip) {
-            return ip.value && ip.value->family() == cidr.value->family();
-        });
+        const auto next_hop = std::ranges::find(node.internal_ips, cidr.family(), &IpAddress::family);
         if (next_hop == node.internal_ips.end())
             return conclude_without_address(node, cidr);
-        if (const auto refusal = check_next_hop(node, *next_hop->value))
-            return refuse(node, cidr.text, refusal->first, refusal->second);
-        const OnLinkNetwork* network = network_of(*next_hop->value);
+        if (const auto refusal = check_next_hop(node, *next_hop))
+            return refuse(node, text, refusal->first, refusal->second);
+        const OnLinkNetwork* network = network_of(*next_hop);
         if (network == nullptr)
-            return refuse(node, cidr.text, Reason::next_hop_off_link,
-                          next_hop->text + " is on no network of this machine" + known_networks());
+            return refuse(node, text, Reason::next_hop_off_link,
+                          next_hop->to_string() + " is on no network of this machine" + known_networks());
 
-        plan_.routes.push_back({.destination = *cidr.value,
-                                .gateway = *next_hop->value,
-                                .link = network->link,
-                                .node = node.name});
-        conclude(node, cidr.text, NodeState::routed, Reason::none, "");
+        plan_.routes.push_back(
+            {.destination = cidr, .gateway = *next_hop, .link = network->link, .node = node.name});
+        conclude(node, text, NodeState::routed, Reason::none, "");
     }
 
     using Refusal = std::optional<std::pair<Reason, std::string>>;
@@ -364,13 +360,13 @@ private:
         return text;
     }
 
-    void conclude_without_address(const NodeClaim& node, const Claimed<IpPrefix>& cidr)
+    void conclude_without_address(const NodeClaim& node, const IpPrefix& cidr)
     {
-        const auto broken = std::ranges::find_if(node.internal_ips, [](const auto& ip) { return !ip.value; });
-        if (broken != node.internal_ips.end())
-            return refuse(node, cidr.text, Reason::bad_internal_ip, broken->error);
-        conclude(node, cidr.text, NodeState::pending, Reason::no_internal_ip,
-                 "it has no InternalIP of family " + std::string(to_string(cidr.value->family())));
+        if (!node.bad_internal_ips.empty())
+            return refuse(node, cidr.to_string(), Reason::bad_internal_ip,
+                          node.bad_internal_ips.front().error);
+        conclude(node, cidr.to_string(), NodeState::pending, Reason::no_internal_ip,
+                 "it has no InternalIP of family " + std::string(to_string(cidr.family())));
     }
 
     void refuse(const NodeClaim& node, const std::string& destination, Reason reason, std::string detail)

@@ -17,7 +17,8 @@ using Answer = std::variant<Reply, WatchStart, WaitFor>;
 
 // What servers differ in.
 struct ReadRules {
-    bool watch_list = true; // the feature gate WatchList (KEP-3157), on from 1.34 on
+    bool watch_list = true;                    // the feature gate WatchList (KEP-3157), on from 1.34 on
+    const SimulatedNodes* simulated = nullptr; // besides those of the store; their limit is none
 };
 
 // The Kubernetes API over a store: who may do what, paths, verbs. No I/O: a request in, an answer out.

@@ -1,6 +1,7 @@
 #include "base/log_line.h"
 #include "base/version.h"
 #include "test/lab/server.h"
+#include "test/lab/simulated_nodes.h"
 
 #include <CLI/CLI.hpp>
 
@@ -95,6 +96,15 @@ int main(int argc, char** argv)
         ->capture_default_str();
     app.add_flag("--watch-list,!--no-watch-list", options.watch_list,
                  "answer streaming lists (sendInitialEvents), as 1.34 does; without: refuse them (422)");
+    app.add_option(
+           "--simulated-nodes", options.simulated_nodes,
+           "besides those that are kept, this many Nodes that never change, made on the fly for each LIST\n"
+           "and WATCH of all Nodes: podCIDRs from 10.0.0.0/8, InternalIPs from 172.16.0.0/12")
+        ->check(CLI::Range(std::size_t{0}, lab::SimulatedNodes::limit))
+        ->capture_default_str();
+    app.add_option("--simulated-node-bytes", options.simulated_node_bytes,
+                   "how long each of them is as JSON, about")
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
 
     try {

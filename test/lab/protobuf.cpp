@@ -3,7 +3,9 @@
 #include "test/lab/time.h"
 
 #include <protozero/pbf_writer.hpp>
+#include <protozero/varint.hpp>
 
+#include <iterator>
 #include <stdexcept>
 
 namespace routelet::lab {
@@ -14,8 +16,6 @@ using Type = Field::Type;
 using Shape = Field::Shape;
 
 constexpr std::string_view prefix("k8s\0", 4);
-
-void write(pbf_writer& out, const Message& message, const Json& object, int first, int last);
 
 bool fits(Type type, const Json& value)
 {
@@ -57,15 +57,17 @@ void write_value(pbf_writer& out, const Field& field, int number, const Json& va
         break;
     }
 
-    pbf_writer inner(out, tag);
+    std::string content; // a nested pbf_writer would leave out what turns out empty
+    pbf_writer inner(content);
     if (field.type == Type::message) {
-        write(inner, *field.message, value, 1, std::numeric_limits<int>::max());
+        content = encoded(*field.message, value);
     } else if (field.type == Type::time) {
         inner.add_int64(1, seconds_of(value));
         inner.add_int32(2, 0); // nanos, which RFC 3339 in whole seconds has not
     } else {
         inner.add_string(1, field.type == Type::quantity ? value.get<std::string>() : to_text(value));
     }
+    out.add_message(tag, content);
 }
 
 // What Go writes for a value that nobody has set.
@@ -108,13 +110,6 @@ void write_field(pbf_writer& out, const Field& field, const Json& value)
     }
 }
 
-void write(pbf_writer& out, const Message& message, const Json& object, int first, int last)
-{
-    for (const Field& field : message.fields)
-        if (field.number >= first && field.number <= last)
-            write_field(out, field, at_path(object, {field.name}));
-}
-
 const Message& message_of(std::string_view kind)
 {
     if (kind == "Node")
@@ -130,24 +125,35 @@ std::string encoded(const Message& message, const Json& object, int first, int l
 {
     std::string bytes;
     pbf_writer out(bytes);
-    write(out, message, object, first, last);
+    for (const Field& field : message.fields)
+        if (field.number >= first && field.number <= last)
+            write_field(out, field, at_path(object, {field.name}));
     return bytes;
+}
+
+std::string field_head(int number, std::uint64_t length)
+{
+    std::string head;
+    constexpr unsigned length_delimited = 2;
+    protozero::write_varint(std::back_inserter(head), static_cast<unsigned>(number) << 3U | length_delimited);
+    protozero::write_varint(std::back_inserter(head), length);
+    return head;
+}
+
+std::string protobuf_body_head(std::string_view kind, std::uint64_t length)
+{
+    std::string type;
+    pbf_writer writer(type);
+    writer.add_string(1, "v1");
+    writer.add_string(2, kind.data(), kind.size());
+    return std::string(prefix) + field_head(1, type.size()) + type + field_head(2, length);
 }
 
 std::string protobuf_body(std::string_view kind, std::string_view message)
 {
-    std::string body(prefix);
-    body.reserve(message.size() + 64);
-    pbf_writer unknown(body);
-    {
-        pbf_writer type(unknown, 1);
-        type.add_string(1, "v1");
-        type.add_string(2, kind.data(), kind.size());
-    }
-    unknown.add_bytes(2, message.data(), message.size());
-    unknown.add_string(3, ""); // contentEncoding
-    unknown.add_string(4, ""); // contentType
-    return body;
+    std::string body = protobuf_body_head(kind, message.size());
+    body.reserve(body.size() + message.size() + protobuf_body_tail.size());
+    return body.append(message).append(protobuf_body_tail);
 }
 
 std::string to_protobuf(std::string_view kind, const Json& object)
@@ -155,30 +161,35 @@ std::string to_protobuf(std::string_view kind, const Json& object)
     return protobuf_body(kind, encoded(message_of(kind), object));
 }
 
-std::string node_list_to_protobuf(const Json& metadata, const std::vector<Object>& nodes)
+std::string encoded_node_list(const Json& metadata, const std::vector<Object>& nodes)
 {
     std::string bytes;
     pbf_writer list(bytes);
     list.add_message(1, encoded(list_metadata_message(), metadata));
     for (const Object& node : nodes)
         list.add_message(2, encoded(node_message(), *node));
-    return protobuf_body("NodeList", bytes);
+    return bytes;
+}
+
+std::string node_list_to_protobuf(const Json& metadata, const std::vector<Object>& nodes)
+{
+    return protobuf_body("NodeList", encoded_node_list(metadata, nodes));
 }
 
 std::string protobuf_event(std::string_view type, std::string_view body)
 {
-    std::string frame(4, '\0');
-    frame.reserve(body.size() + 64);
-    pbf_writer event(frame);
-    event.add_string(1, type.data(), type.size());
-    {
-        pbf_writer object(event, 2);
-        object.add_bytes(1, body.data(), body.size());
-    }
-    const auto length = static_cast<std::uint32_t>(frame.size() - 4);
-    for (unsigned i = 0; i < 4; ++i)
-        frame[i] = static_cast<char>(length >> (24 - 8 * i));
-    return frame;
+    const std::string object_head = field_head(1, body.size());
+    std::string event;
+    event.reserve(body.size() + 64);
+    event.append(field_head(1, type.size())).append(type);
+    event.append(field_head(2, object_head.size() + body.size())).append(object_head).append(body);
+
+    const auto length = static_cast<std::uint32_t>(event.size());
+    std::string frame;
+    frame.reserve(4 + event.size());
+    for (const unsigned shift : {24U, 16U, 8U, 0U})
+        frame += static_cast<char>(length >> shift);
+    return frame.append(event);
 }
 
 } // namespace routelet::lab

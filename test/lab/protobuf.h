@@ -18,11 +18,20 @@ namespace routelet::lab {
 std::string encoded(const Message& message, const Json& object, int first = 1,
                     int last = std::numeric_limits<int>::max());
 
+// What goes before the bytes of a length-delimited field.
+std::string field_head(int number, std::uint64_t length);
+
 // A whole body: "k8s\0" and a runtime.Unknown that names the kind (of apiVersion v1) and holds `message`.
 std::string protobuf_body(std::string_view kind, std::string_view message);
 
+// What goes before and behind a message of this length in such a body. The tail: no contentEncoding, no
+// contentType.
+std::string protobuf_body_head(std::string_view kind, std::uint64_t length);
+constexpr std::string_view protobuf_body_tail("\x1a\0\x22\0", 4);
+
 // As a whole body. Requires: `kind` is Node or Status.
 std::string to_protobuf(std::string_view kind, const Json& object);
+std::string encoded_node_list(const Json& metadata, const std::vector<Object>& nodes); // without its body
 std::string node_list_to_protobuf(const Json& metadata, const std::vector<Object>& nodes);
 
 // One frame of a watch: its length in 4 bytes, the most significant first, and a meta/v1 WatchEvent with a

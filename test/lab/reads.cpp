@@ -4,6 +4,7 @@
 #include "test/lab/list_options.h"
 #include "test/lab/protobuf.h"
 #include "test/lab/refusal.h"
+#include "test/lab/simulated_nodes.h"
 #include "test/lab/table.h"
 
 #include <algorithm>
@@ -98,36 +99,28 @@ Found take(const std::vector<Object>& all, const Kind& kind, const Selector& sel
     return found;
 }
 
-// Written by hand because Json would sort kind and metadata behind the items, which the real server does not;
-// items carry no kind and apiVersion of their own.
-std::string list_text(const Kind& kind, const Json& metadata, const std::vector<Object>& objects)
-{
-    std::string text = R"({"kind":")" + kind.name + R"(List","apiVersion":"v1","metadata":)" +
-                       to_text(metadata) + R"(,"items":[)";
-    const char* comma = "";
-    for (const Object& object : objects) {
-        Json item = *object;
-        item.erase("kind");
-        item.erase("apiVersion");
-        text += comma + to_text(item);
-        comma = ",";
-    }
-    return text + "]}";
-}
-
 Reply list_reply(const Kind& kind, const Json& metadata, const std::vector<Object>& objects, Form form)
 {
     if (form == Form::protobuf)
         return {.content_type = std::string(content_type(form)),
                 .body = node_list_to_protobuf(metadata, objects)};
     if (form == Form::json)
-        return {.body = list_text(kind, metadata, objects)};
+        return {.body = list_text(kind.name, metadata, objects)};
     std::vector<const Json*> rows;
     for (const Object& object : objects)
         rows.push_back(object.get());
     Json printed = table(kind.name, rows, std::chrono::system_clock::now());
     printed["metadata"] = metadata;
     return json_reply(printed);
+}
+
+// They are part of reads of all Nodes; what chooses among them, or prints a table, is about the store alone.
+const SimulatedNodes* simulated_for(const ReadRules& rules, const Kind& kind, Form form,
+                                    const Request& request)
+{
+    const bool all = request.option("labelSelector").empty() && request.option("fieldSelector").empty();
+    const bool fits = kind.name == "Node" && form != Form::table && all && !request.sees_nothing;
+    return fits ? rules.simulated : nullptr;
 }
 
 WatchStart watch_of(const Store& store, const Kind& kind, const std::string& collection, Selector selector,
@@ -148,6 +141,21 @@ WatchStart watch_of(const Store& store, const Kind& kind, const std::string& col
 }
 
 } // namespace
+
+std::string list_text(const std::string& kind, const Json& metadata, const std::vector<Object>& objects)
+{
+    std::string text = R"({"kind":")" + kind + R"(List","apiVersion":"v1","metadata":)" + to_text(metadata) +
+                       R"(,"items":[)";
+    const char* comma = "";
+    for (const Object& object : objects) {
+        Json item = *object;
+        item.erase("kind");
+        item.erase("apiVersion");
+        text += comma + to_text(item);
+        comma = ",";
+    }
+    return text + "]}";
+}
 
 Form form_for(const Kind& kind, const Request& request)
 {
@@ -181,6 +189,7 @@ Answer read_many(const Store& store, const ReadRules& rules, const Kind& kind, c
 {
     const ListOptions options = list_options(request, rules.watch_list);
     const Form form = form_for(kind, request);
+    const SimulatedNodes* simulated = simulated_for(rules, kind, form, request);
     Selector selector =
         Selector::parse(request.option("labelSelector"), request.option("fieldSelector"), kind.fields);
     const Version wanted = options.version.value_or(0);
@@ -192,6 +201,7 @@ Answer read_many(const Store& store, const ReadRules& rules, const Kind& kind, c
         WatchStart start = watch_of(store, kind, collection, std::move(selector), options);
         start.form = form;
         start.sees_nothing = request.sees_nothing;
+        start.simulated = simulated;
         if (too_new)
             start.refusal = version_too_large(wanted, store.version()).status();
         return start;
@@ -199,7 +209,7 @@ Answer read_many(const Store& store, const ReadRules& rules, const Kind& kind, c
     if (too_new)
         throw version_too_large(wanted, store.version());
 
-    const Page page = page_of(store, options);
+    const Page page = simulated ? Page() : page_of(store, options);
     const Version version = page.exactly.value_or(store.version());
     auto all = page.exactly ? store.list_at(collection, version) : store.list(collection);
     if (request.sees_nothing)
@@ -212,7 +222,8 @@ Answer read_many(const Store& store, const ReadRules& rules, const Kind& kind, c
         if (request.option("labelSelector").empty() && request.option("fieldSelector").empty())
             metadata["remainingItemCount"] = found.remaining;
     }
-    return list_reply(kind, metadata, found.objects, form);
+    return simulated ? simulated->list(metadata, found.objects, form)
+                     : list_reply(kind, metadata, found.objects, form);
 }
 
 } // namespace routelet::lab

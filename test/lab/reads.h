@@ -10,6 +10,10 @@ Reply read_one(const Store& store, const Kind& kind, const std::string& key, con
 Answer read_many(const Store& store, const ReadRules& rules, const Kind& kind, const std::string& collection,
                  const Request& request, bool patient);
 
+// A list of this kind in JSON. Written by hand because Json would sort kind and metadata behind the items,
+// which the real server does not; items carry no kind and apiVersion of their own.
+std::string list_text(const std::string& kind, const Json& metadata, const std::vector<Object>& objects);
+
 // The form of an answer about objects of this kind. Throws Refusal 406.
 Form form_for(const Kind& kind, const Request& request);
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -37,6 +38,9 @@ struct Reply {
     std::string content_type = "application/json";
     std::string body = {};
     std::string retry_after = {}; // header; "" for none
+
+    // What comes behind `body`, piece by piece, until one is empty. Null: nothing.
+    std::function<std::string()> more = nullptr;
 };
 
 // Splits a target into the path and the query of a Request, percent-decoded.

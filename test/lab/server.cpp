@@ -1,8 +1,8 @@
 #include "test/lab/server.h"
 
 #include "base/file.h"
-#include "test/lab/base64.h"
 #include "test/lab/certificate.h"
+#include "test/lab/client_files.h"
 #include "test/lab/lab.h"
 #include "test/lab/session.h"
 #include "test/lab/writes.h"
@@ -16,7 +16,6 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <openssl/rand.h>
 
 #include <future>
 #include <stdexcept>
@@ -28,9 +27,6 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
-
-constexpr auto admin_name = "routelet-lab-admin";
-constexpr auto agent_name = "system:serviceaccount:routelet:routelet";
 
 // "127.0.0.1:6443", "[::1]:0".
 tcp::endpoint endpoint_of(const std::string& listen)
@@ -59,70 +55,15 @@ std::vector<std::string> certificate_names(const ServerOptions& options, const t
     return names;
 }
 
-std::string random_token()
+Store loaded(const std::filesystem::path& file, Version at_least)
 {
-    unsigned char bytes[16];
-    if (RAND_bytes(bytes, sizeof bytes) != 1)
-        throw std::runtime_error("no random bytes for a token");
-    std::string text;
-    for (const unsigned char byte : bytes) {
-        text += "0123456789abcdef"[byte >> 4U];
-        text += "0123456789abcdef"[byte & 15U];
-    }
-    return text;
-}
-
-// The token file's first entry for this user; made when the file is.
-std::string token_of(const std::filesystem::path& tokens, const std::string& user)
-{
-    if (!std::filesystem::exists(tokens)) {
-        const std::string lines = random_token() + "," + admin_name + ",1,\"system:masters\"\n" +
-                                  random_token() + "," + agent_name + ",2,\"routelet:agents\"\n";
-        write_file_atomically(tokens, lines, {.mode = 0600}).value();
-    }
-    const std::string content = read_file(tokens).value();
-    const auto at = content.find("," + user + ",");
-    if (at == std::string::npos)
-        throw std::runtime_error(tokens.string() + " has no token for " + user);
-    const auto newline = content.rfind('\n', at);
-    const auto start = newline == std::string::npos ? 0 : newline + 1;
-    return content.substr(start, at - start);
-}
-
-void write_kubeconfig(const std::filesystem::path& file, const std::string& url,
-                      const std::filesystem::path& ca, const std::string& token)
-{
-    const std::string text = "apiVersion: v1\n"
-                             "kind: Config\n"
-                             "current-context: lab\n"
-                             "clusters:\n"
-                             "- name: lab\n"
-                             "  cluster:\n"
-                             "    server: " +
-                             url +
-                             "\n"
-                             "    certificate-authority-data: " +
-                             to_base64(read_file(ca).value()) +
-                             "\n"
-                             "users:\n"
-                             "- name: lab\n"
-                             "  user:\n"
-                             "    token: " +
-                             token +
-                             "\n"
-                             "contexts:\n"
-                             "- name: lab\n"
-                             "  context:\n"
-                             "    cluster: lab\n"
-                             "    user: lab\n";
-    write_file_atomically(file, text, {.mode = 0600}).value();
-}
-
-Store loaded(const std::filesystem::path& file)
-{
+    Json snapshot = {{"version", at_least}, {"objects", Json::object()}};
     if (std::filesystem::exists(file))
-        return Store::restored(Json::parse(read_file(file, std::size_t{4} << 30U).value()));
-    Store store;
+        snapshot = Json::parse(read_file(file, std::size_t{4} << 30U).value());
+    snapshot["version"] = std::max(at_least, snapshot.at("version").get<Version>());
+    Store store = Store::restored(snapshot);
+    if (!store.list("namespaces/").empty())
+        return store;
     for (const char* name : {"default", "kube-node-lease", "kube-public", "kube-system"}) {
         Json space = {{"apiVersion", "v1"},
                       {"kind", "Namespace"},
@@ -164,6 +105,7 @@ public:
     std::string url() const;
 
     const ServerOptions options;
+    const SimulatedNodes simulated;
     Lab lab;
     tcp::endpoint endpoint; // with the port that was found
     Identity identity;
@@ -186,8 +128,9 @@ private:
 };
 
 Server::Loop::Loop(ServerOptions given)
-    : options(prepared(std::move(given))),
-      lab(loaded(options.directory / "store.json"), {.watch_list = options.watch_list}),
+    : options(prepared(std::move(given))), simulated(options.simulated_nodes, options.simulated_node_bytes),
+      lab(loaded(options.directory / "store.json", simulated.version()),
+          {.watch_list = options.watch_list, .simulated = simulated.count() > 0 ? &simulated : nullptr}),
       endpoint(endpoint_of(options.listen)),
       identity(identity_in(options.directory, certificate_names(options, endpoint)))
 {

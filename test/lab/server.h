@@ -27,6 +27,8 @@ struct ServerOptions {
     std::vector<std::string> names = {}; // further names or addresses for the certificate
     std::chrono::milliseconds bookmark_interval{60'000};
     bool watch_list = true; // streaming lists (sendInitialEvents); else they are refused, as before 1.34
+    std::size_t simulated_nodes = 0;               // besides those of the store (simulated_nodes.h)
+    std::size_t simulated_node_bytes = 18'000;     // of each as JSON, about
     std::chrono::milliseconds version_wait{3'000}; // for a resourceVersion that is yet to come, then 504
     std::function<void(const RequestRecord&)> on_write = {}; // each answered write, on the server's thread
 };

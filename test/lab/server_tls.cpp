@@ -234,3 +234,37 @@ TEST_CASE("a fault that answers with a Status does so in the form that was asked
     const std::string answer = client.until("a fault of the lab");
     CHECK_THAT(answer, has_text("503 Service Unavailable") && has_text("protobuf\r\n"));
 }
+
+TEST_CASE("a body that is made piece by piece comes whole, or cut where a fault says", "[lab][tls]")
+{
+    const TemporaryDirectory directory;
+    Server server{{.directory = directory.path, .simulated_nodes = 60}};
+    Client client(server, server.agent_token());
+    for (int i = 0; i < 2; ++i) {
+        client.ask("/api/v1/nodes");
+        client.until("\r\n\r\n");
+        const std::string body = client.until(end_of_body);
+        CHECK(body.size() > 60 * 17'000);
+        CHECK_THAT(body, has_text("node-000059"));
+    }
+    server.inject({.what = Fault::What::cut, .after_bytes = 700'000, .reset = false});
+    client.ask("/api/v1/nodes");
+    const std::string body = client.until(end_of_body);
+    CHECK(client.ended());
+    CHECK(body.size() > 700'000);
+    CHECK(body.size() < 800'000);
+}
+
+TEST_CASE("a watch says nothing of versions before all initial events are sent", "[lab][tls]")
+{
+    const TemporaryDirectory directory;
+    Server server{{.directory = directory.path,
+                   .bookmark_interval = std::chrono::milliseconds(1),
+                   .simulated_nodes = 300}};
+    Client client(server, server.agent_token());
+    client.ask("/api/v1/nodes?watch=1&allowWatchBookmarks=true&timeoutSeconds=1");
+    const std::string body = client.until(end_of_body);
+    const auto mark = body.find("BOOKMARK");
+    CHECK(mark > body.rfind("ADDED"));
+    CHECK(body.find("initial-events-end") < body.find("BOOKMARK", mark + 1));
+}

@@ -69,9 +69,11 @@ std::string head_text(const Reply& reply, bool is_chunked)
 
 std::string chunk_text(const std::string& bytes)
 {
-    std::ostringstream text;
-    text << std::hex << bytes.size() << "\r\n" << bytes << "\r\n";
-    return text.str();
+    char size[24];
+    const auto length = static_cast<std::size_t>(std::snprintf(size, sizeof size, "%zx\r\n", bytes.size()));
+    std::string text;
+    text.reserve(length + bytes.size() + 2);
+    return text.append(size, length).append(bytes).append("\r\n");
 }
 
 class TlsSession final : public Session, public std::enable_shared_from_this<TlsSession> {
@@ -228,10 +230,11 @@ asio::awaitable<bool> TlsSession::send(Reply reply, std::optional<Fault> fault)
 
     std::vector<Step> steps = stage.begin();
     bool goes_on = co_await play(std::move(steps));
-    if (goes_on) {
-        const Frame body{.what = Frame::What::event, .text = std::move(reply.body)};
+    Frame body{.what = Frame::What::event, .text = std::move(reply.body)};
+    while (goes_on && !body.text.empty()) {
         steps = stage.pass(body);
         goes_on = co_await play(std::move(steps));
+        body.text = reply.more ? reply.more() : std::string();
     }
     if (goes_on && is_chunked_)
         co_await end_body();
@@ -259,7 +262,8 @@ asio::awaitable<bool> TlsSession::watch(WatchStart start, std::optional<Fault> f
     while (goes_on && !is_closed_) {
         std::vector<Frame> frames = feed.next();
         const bool at_end = Clock::now() >= end;
-        if (bookmarks && !feed.over() && (at_end || Clock::now() >= next_bookmark)) {
+        if (bookmarks && !feed.over() && feed.is_past_initial() &&
+            (at_end || Clock::now() >= next_bookmark)) {
             frames.push_back(feed.bookmark());
             next_bookmark = Clock::now() + lab_.bookmark_interval;
         }

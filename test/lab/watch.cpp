@@ -80,7 +80,11 @@ std::vector<Frame> WatchFeed::initial_events()
     for (; initial_sent_ < initial_->size() && frames.size() < initial_batch; ++initial_sent_)
         if (const Object& object = (*initial_)[initial_sent_]; start_.selector.matches(*object))
             frames.push_back(event("ADDED", *object));
-    if (initial_sent_ < initial_->size())
+    const std::size_t simulated = start_.simulated ? start_.simulated->count() : 0;
+    for (; simulated_sent_ < simulated && frames.size() < initial_batch; ++simulated_sent_)
+        frames.push_back(
+            {.what = Frame::What::event, .text = start_.simulated->added(simulated_sent_, start_.form)});
+    if (initial_sent_ < initial_->size() || simulated_sent_ < simulated)
         return frames;
 
     start_.initial = false;

@@ -1,6 +1,7 @@
 #pragma once
 #include "test/lab/negotiate.h"
 #include "test/lab/selector.h"
+#include "test/lab/simulated_nodes.h"
 #include "test/lab/store.h"
 
 #include <chrono>
@@ -21,8 +22,9 @@ struct WatchStart {
     bool bookmarks = false;
     Form form = Form::json;
     std::optional<std::chrono::seconds> timeout = {};
-    bool sees_nothing = false; // a fault: the initial events are none
-    Json refusal = nullptr;    // a Status: the watch is nothing but this ERROR
+    bool sees_nothing = false;                 // a fault: the initial events are none
+    const SimulatedNodes* simulated = nullptr; // among the initial events, behind the store's
+    Json refusal = nullptr;                    // a Status: the watch is nothing but this ERROR
 };
 
 // One event of a watch's body as its form has it: a line of JSON with its newline, or a length and protobuf.
@@ -45,6 +47,7 @@ public:
         return bookmark(Json::object());
     } // "you have seen everything up to here" (KEP-956)
     bool over() const noexcept { return over_; }
+    bool is_past_initial() const noexcept { return !start_.initial; } // before, a bookmark would say too much
     bool is_up_to_date() const noexcept { return !start_.initial && seen_ >= store_.version(); }
 
 private:
@@ -60,6 +63,7 @@ private:
     bool over_ = false;
     std::optional<std::vector<Object>> initial_; // what was there at the start, and is being sent
     std::size_t initial_sent_ = 0;
+    std::size_t simulated_sent_ = 0;
     bool columns_sent_ = false; // a Table watch describes its columns once
 };
 
