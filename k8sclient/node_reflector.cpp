@@ -164,7 +164,7 @@ asio::awaitable<ListMode> NodeReflector::Impl::list_until_complete()
             complete(std::move(*listing), mode);
             co_return mode;
         }
-        Failure failure = std::move(listing.error());
+        Failure failure = listing.error();
         note_list_failure(mode, failure);
         const ListMode next = after_list_failure(mode, failure);
         const milliseconds delay = announce_list_failure(failure, next == mode);

@@ -72,7 +72,8 @@ bool is_initial_events_end(pbf_reader annotation)
     for_each_field(annotation, [&](pbf_reader& entry) {
         if (entry.tag() > 2)
             return false;
-        (entry.tag() == 1 ? key : value) = text(entry);
+        std::string& member = entry.tag() == 1 ? key : value;
+        member = text(entry);
         return true;
     });
     return key == "k8s.io/initial-events-end" && value == "true";
@@ -128,7 +129,8 @@ void read_address(pbf_reader address, Node& node)
     for_each_field(address, [&](pbf_reader& field) {
         if (field.tag() > 2)
             return false;
-        (field.tag() == 1 ? type : value) = text(field);
+        std::string& member = field.tag() == 1 ? type : value;
+        member = text(field);
         return true;
     });
     if (type == "InternalIP" && !value.empty())
@@ -272,8 +274,9 @@ Result<Envelope> open_envelope(std::string_view object)
         for_each_field(pbf_reader(object.data(), object.size()), [&](pbf_reader& part) {
             if (part.tag() != field::type_meta && part.tag() != field::raw)
                 return false;
+            std::string_view& member = part.tag() == field::raw ? envelope.raw : type_meta;
             const protozero::data_view bytes = part.get_view();
-            (part.tag() == field::raw ? envelope.raw : type_meta) = {bytes.data(), bytes.size()};
+            member = {bytes.data(), bytes.size()};
             return true;
         });
         return true;
