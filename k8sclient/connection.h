@@ -47,7 +47,7 @@ public:
         std::string content_type; // of the body; none without one
         std::string body;
         Secret authorization; // the header's value; none when empty
-        std::chrono::seconds patience{60};
+        std::chrono::milliseconds patience{60'000};
     };
     boost::asio::awaitable<Result<ResponseHead>> send(Request request);
 

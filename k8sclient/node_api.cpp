@@ -8,11 +8,7 @@ namespace {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-constexpr auto list_head_patience = 60s;  // the API server's own limit for a request
-constexpr auto watch_head_patience = 30s; // the API server sends it at once
-constexpr auto body_patience = 60s;       // for the next bytes of a list
-constexpr auto list_patience = 5min;      // for all of a list
-constexpr auto patch_patience = 15s;      // for the head and for all of the body
+constexpr auto patch_patience = 15s; // for the head and for all of the body
 constexpr auto refusal_patience = 10s;
 constexpr std::size_t refusal_limit = 64U << 10U; // bytes
 
@@ -36,21 +32,22 @@ bool is_going_down(const ResponseHead& head)
 
 } // namespace
 
-NodeApi::NodeApi(asio::any_io_executor executor, ClusterConfig config, Encoding preferred)
-    : access_(std::move(executor), std::move(config)), encoding_(preferred)
+NodeApi::NodeApi(asio::any_io_executor executor, ClusterConfig config, Encoding preferred,
+                 ReadPatience patience)
+    : access_(std::move(executor), std::move(config)), encoding_(preferred), patience_(patience)
 {
 }
 
 asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target, std::function<void(Node)> each)
 {
-    const Clock::time_point last = Clock::now() + list_patience;
-    Answer<Encoding> encoding = co_await get(target, list_head_patience);
+    const Clock::time_point last = Clock::now() + patience_.whole_list;
+    Answer<Encoding> encoding = co_await get(target, patience_.list);
     if (!encoding)
         co_return encoding.error();
 
     NodeListDecoder decoder(*encoding);
     for (;;) {
-        const Clock::time_point deadline = std::min<Clock::time_point>(Clock::now() + body_patience, last);
+        const Clock::time_point deadline = std::min<Clock::time_point>(Clock::now() + patience_.list, last);
         Answer<std::string_view> piece = co_await read_some(deadline);
         if (!piece)
             co_return piece.error();
@@ -75,7 +72,7 @@ asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target, std::fu
 
 asio::awaitable<Answer<Encoding>> NodeApi::watch(std::string target)
 {
-    return get(std::move(target), watch_head_patience);
+    return get(std::move(target), patience_.watch_head);
 }
 
 asio::awaitable<Answer<std::string_view>> NodeApi::read_some(Clock::time_point deadline)
@@ -111,7 +108,7 @@ asio::awaitable<Answer<void>> NodeApi::patch_status(std::string node, std::strin
     }
 }
 
-asio::awaitable<Answer<Encoding>> NodeApi::get(std::string target, std::chrono::seconds patience)
+asio::awaitable<Answer<Encoding>> NodeApi::get(std::string target, std::chrono::milliseconds patience)
 {
     Connection::Request asked;
     asked.target = std::move(target);

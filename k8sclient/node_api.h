@@ -1,6 +1,7 @@
 #pragma once
 #include "k8sclient/connection.h"
 #include "k8sclient/encoding.h"
+#include "k8sclient/read_patience.h"
 #include "k8sclient/reflector_policy.h"
 #include "k8sclient/server_access.h"
 
@@ -29,7 +30,8 @@ public:
 
     // Asks for `preferred`, and for JSON from then on when the server does not have that, or an answer in it
     // could not be decoded.
-    NodeApi(boost::asio::any_io_executor executor, ClusterConfig config, Encoding preferred = Encoding::json);
+    NodeApi(boost::asio::any_io_executor executor, ClusterConfig config, Encoding preferred = Encoding::json,
+            ReadPatience patience = {});
 
     // To be told from then on how the server is reached.
     void on_notice(std::function<void(const AccessNotice&)> told) { access_.on_notice(std::move(told)); }
@@ -56,7 +58,7 @@ public:
     void distrust_protobuf() noexcept { encoding_ = Encoding::json; }
 
 private:
-    boost::asio::awaitable<Answer<Encoding>> get(std::string target, std::chrono::seconds patience);
+    boost::asio::awaitable<Answer<Encoding>> get(std::string target, std::chrono::milliseconds patience);
     boost::asio::awaitable<Answer<Encoding>> request(Connection::Request asked);
     boost::asio::awaitable<Answer<ResponseHead>> send(Connection::Request asked);
     boost::asio::awaitable<Failure> read_refusal(Connection::Method method, std::string target,
@@ -64,6 +66,7 @@ private:
 
     ServerAccess access_;
     Encoding encoding_; // that is asked for
+    ReadPatience patience_;
     std::optional<Connection> connection_;
 };
 

@@ -19,11 +19,8 @@ using Clock = NodeObserver::Clock;
 using What = WatchNotice::What;
 using std::chrono::milliseconds;
 
-constexpr auto good_watch = 10s;         // resets the backoff, whatever came of it
-constexpr auto bookmark_patience = 150s; // bookmarks come every minute from a server that sends them
-constexpr auto grace = 15s;              // beyond the timeout that the server was asked for
+constexpr auto good_watch = 10s; // resets the backoff, whatever came of it
 constexpr std::size_t most_pages = 1000;
-constexpr auto stream_patience = 60s;    // for the next events of a streaming list
 constexpr auto no_streaming_for = 1h;    // after the server refused one: it may be upgraded
 constexpr unsigned most_cut_streams = 2; // in a row; then a plain list may come through
 
@@ -65,7 +62,8 @@ struct NodeReflector::Impl {
     };
 
     Impl(asio::any_io_executor on, ClusterConfig config, NodeObserver& told, ReflectorOptions with)
-        : executor(on), observer(told), options(with), api(on, std::move(config), with.encoding),
+        : executor(on), observer(told), options(with),
+          api(on, std::move(config), with.encoding, with.patience),
           backoff(with.backoff_first, with.backoff_most)
     {
         api.on_notice([this](const AccessNotice& notice) { observer.access_noticed(notice); });
@@ -241,7 +239,7 @@ asio::awaitable<Answer<NodeReflector::Impl::Listing>> NodeReflector::Impl::list_
 
     decoder.emplace(*accepted);
     stream_start = Clock::now();
-    stream_last = stream_start + timeout + grace;
+    stream_last = stream_start + timeout + options.patience.watch_end;
     Listing listing;
     std::optional<Failure> failure = co_await read_initial_events(listing);
     if (failure) {
@@ -255,7 +253,7 @@ asio::awaitable<std::optional<Failure>> NodeReflector::Impl::read_initial_events
 {
     while (listing.version.empty()) {
         const Clock::time_point deadline =
-            std::min<Clock::time_point>(Clock::now() + stream_patience, stream_last);
+            std::min<Clock::time_point>(Clock::now() + options.patience.list, stream_last);
         Answer<std::string_view> piece = co_await api.read_some(deadline);
         listing.received = Clock::now();
         if (!piece)
@@ -360,7 +358,7 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::watch_once()
     note_answered();
     decoder.emplace(*accepted);
     stream_start = Clock::now();
-    stream_last = stream_start + timeout + grace;
+    stream_last = stream_start + timeout + options.patience.watch_end;
     WatchEnd end = co_await read_events();
     co_return end;
 }
@@ -371,7 +369,7 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::read_events()
     observer.noticed(notice_of(What::watching));
     WatchEnd end;
     while (!end.failure) {
-        const Clock::time_point idle = Clock::now() + bookmark_patience;
+        const Clock::time_point idle = Clock::now() + options.patience.bookmark;
         const Clock::time_point deadline = bookmarks_seen ? std::min(idle, stream_last) : stream_last;
         Answer<std::string_view> piece = co_await api.read_some(deadline);
         const Clock::time_point received = Clock::now();
@@ -397,7 +395,7 @@ asio::awaitable<WatchEnd> NodeReflector::Impl::read_events()
     end.lasted = since(stream_start);
     // After its store was restored from a backup, a server may be behind our version: it then sends neither
     // event nor bookmark, nor an error, until it has caught up.
-    end.suspiciously_silent = bookmarks_seen && end.events == 0 && end.lasted >= bookmark_patience;
+    end.suspiciously_silent = bookmarks_seen && end.events == 0 && end.lasted >= options.patience.bookmark;
     co_return end;
 }
 

@@ -4,6 +4,7 @@
 #include "k8sclient/config.h"
 #include "k8sclient/encoding.h"
 #include "k8sclient/node.h"
+#include "k8sclient/read_patience.h"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -65,6 +66,7 @@ struct ReflectorOptions {
     std::size_t page_size = 500;                   // objects a page of a list from etcd
     Encoding encoding = Encoding::protobuf;        // preferred; JSON is what every server has
     bool streaming_list = true;                    // where the server has it (KEP-3157)
+    ReadPatience patience = {};
 };
 
 // LIST, then WATCH of Nodes, for ever (Kubernetes API concepts, "Efficient detection of changes"): resumed

@@ -12,8 +12,9 @@ namespace {
 
 using What = Fault::What;
 using Requests = Fault::Requests;
+using Ending = Fault::Ending;
 
-constexpr std::array<std::pair<const char*, What>, 13> whats = {{{"refuse", What::refuse},
+constexpr std::array<std::pair<const char*, What>, 15> whats = {{{"refuse", What::refuse},
                                                                  {"silence", What::silence},
                                                                  {"cut", What::cut},
                                                                  {"status", What::status},
@@ -25,7 +26,9 @@ constexpr std::array<std::pair<const char*, What>, 13> whats = {{{"refuse", What
                                                                  {"duplicate", What::duplicate},
                                                                  {"chunks", What::chunks},
                                                                  {"content_type", What::content_type},
-                                                                 {"empty_list", What::empty_list}}};
+                                                                 {"empty_list", What::empty_list},
+                                                                 {"end", What::end},
+                                                                 {"raw", What::raw}}};
 
 constexpr std::array<std::pair<const char*, Requests>, 6> requests_names = {{{"any", Requests::any},
                                                                              {"list", Requests::list},
@@ -33,6 +36,9 @@ constexpr std::array<std::pair<const char*, Requests>, 6> requests_names = {{{"a
                                                                              {"get", Requests::get},
                                                                              {"write", Requests::write},
                                                                              {"connect", Requests::connect}}};
+
+constexpr std::array<std::pair<const char*, Ending>, 4> endings = {
+    {{"none", Ending::none}, {"goodbye", Ending::goodbye}, {"fin", Ending::fin}, {"reset", Ending::reset}}};
 
 template <class Names>
 auto value_of(const Names& names, const std::string& text)
@@ -64,12 +70,13 @@ Fault read_fault(const Json& text)
     fault.delay = std::chrono::milliseconds(text.value("delay_ms", 0));
     fault.size = std::max<std::size_t>(1, text.value("size", fault.size));
     fault.reset = text.value("reset", fault.reset);
+    fault.ending = value_of(endings, text.value("ending", std::string("goodbye")));
     return fault;
 }
 
 Reply failed(const Fault& fault, Form form)
 {
-    Reply reply{.status = fault.status, .content_type = "text/plain; charset=utf-8", .body = fault.body};
+    Reply reply{.status = fault.status, .content_type = fault.content_type, .body = fault.body};
     if (fault.body.empty())
         reply = status_reply(status_failure(fault.status, "InternalError", "a fault of the lab"),
                              fault.status, form);
@@ -106,7 +113,8 @@ Json to_json(const Fault& fault)
             {"content_type", fault.content_type},
             {"delay_ms", fault.delay.count()},
             {"size", fault.size},
-            {"reset", fault.reset}};
+            {"reset", fault.reset},
+            {"ending", name_of(endings, fault.ending)}};
 }
 
 std::optional<Fault> FaultList::strike(Fault::Requests requests)
@@ -179,7 +187,7 @@ std::vector<Step> BodyStage::pass(const Frame& frame)
 
 bool BodyStage::is_trigger() const
 {
-    return is(What::cut) || is(What::silence) || is(What::garbage) || is(What::gone);
+    return is(What::cut) || is(What::silence) || is(What::garbage) || is(What::gone) || is(What::end);
 }
 
 // What happens once fault_ has let through what it lets through.
@@ -190,6 +198,8 @@ Step BodyStage::triggered() const
         return {.bytes = {}, .then = fault_->reset ? Step::Then::reset : Step::Then::close};
     case What::gone:
         return {.bytes = error_frame(gone().status(), form_).text, .then = Step::Then::end};
+    case What::end:
+        return {.bytes = {}, .then = Step::Then::end};
     case What::garbage:
         return {.bytes = fault_->body.empty() ? "\x01{]garbage\n" : fault_->body};
     default:

@@ -28,7 +28,11 @@ struct Fault {
         chunks,       // the body in HTTP chunks of `size` bytes
         content_type, // `content_type` instead of the right one
         empty_list,   // a list without items, a watch without initial events
+        end,          // a watch: its proper end
+        raw,          // `body` in place of the whole response, head and all; then `ending`
     };
+    // Of the connection: none, or a TLS goodbye and FIN, a FIN alone, a TCP reset.
+    enum class Ending { none, goodbye, fin, reset };
     enum class Requests { any, list, watch, get, write, connect }; // connect: a connection, before TLS
 
     What what = What::silence;
@@ -43,6 +47,7 @@ struct Fault {
     std::chrono::milliseconds delay{0};
     std::size_t size = 1; // bytes
     bool reset = true;    // cut: by a TCP reset; else by a FIN without a TLS goodbye
+    Ending ending = Ending::goodbye;
 };
 
 // Throws Refusal 400 for what is no fault.

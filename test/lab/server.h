@@ -22,9 +22,9 @@ struct RequestRecord {
 };
 
 struct ServerOptions {
-    std::string listen = "127.0.0.1:0";  // address:port; also "[::1]:0"
-    std::filesystem::path directory;     // CA, certificates, kubeconfigs, tokens, store: kept over restarts
-    std::vector<std::string> names = {}; // further names or addresses for the certificate
+    std::string listen = "127.0.0.1:0";   // address:port; also "[::1]:0"
+    std::filesystem::path directory = {}; // CA, certificates, kubeconfigs, tokens, store: kept over restarts
+    std::vector<std::string> names = {};  // further names or addresses for the certificate
     std::chrono::milliseconds bookmark_interval{60'000};
     bool watch_list = true; // streaming lists (sendInitialEvents); else they are refused, as before 1.34
     std::size_t simulated_nodes = 0;               // besides those of the store (simulated_nodes.h)

@@ -92,6 +92,7 @@ private:
     asio::awaitable<bool> serve(Request request);
     asio::awaitable<Answer> answer(Request request);
     asio::awaitable<bool> send(Reply reply, std::optional<Fault> fault);
+    asio::awaitable<bool> send_raw(Fault fault);
     asio::awaitable<bool> watch(WatchStart start, std::optional<Fault> fault);
     asio::awaitable<bool> send_frames(BodyStage& stage, std::vector<Frame> frames);
     asio::awaitable<bool> play(std::vector<Step> steps);
@@ -181,6 +182,10 @@ asio::awaitable<bool> TlsSession::serve(Request request)
         co_await stall();
         co_return false;
     }
+    if (fault && fault->what == Fault::What::raw) {
+        const bool goes_on = co_await send_raw(*fault);
+        co_return goes_on;
+    }
     if (fault && fault->what == Fault::What::delay) {
         const auto until = Clock::now() + fault->delay;
         while (Clock::now() < until)
@@ -239,6 +244,19 @@ asio::awaitable<bool> TlsSession::send(Reply reply, std::optional<Fault> fault)
     if (goes_on && is_chunked_)
         co_await end_body();
     co_return goes_on;
+}
+
+asio::awaitable<bool> TlsSession::send_raw(Fault fault)
+{
+    co_await write(std::move(fault.body));
+    if (fault.ending == Fault::Ending::none)
+        co_return true;
+    if (fault.ending == Fault::Ending::goodbye) {
+        boost::system::error_code cut; // the client's goodbye is not owed
+        co_await stream_.async_shutdown(asio::redirect_error(asio::use_awaitable, cut));
+    }
+    close(fault.ending == Fault::Ending::reset);
+    co_return false;
 }
 
 asio::awaitable<bool> TlsSession::watch(WatchStart start, std::optional<Fault> fault)
