@@ -9,7 +9,6 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto patch_patience = 15s; // for the head and for all of the body
-constexpr auto refusal_patience = 10s;
 constexpr std::size_t refusal_limit = 64U << 10U; // bytes
 
 Failure transport_failure(Error error)
@@ -179,7 +178,7 @@ asio::awaitable<Failure> NodeApi::read_refusal(Connection::Method method, std::s
                                                ResponseHead head)
 {
     std::string body;
-    const Clock::time_point deadline = Clock::now() + refusal_patience;
+    const Clock::time_point deadline = Clock::now() + patience_.refusal;
     while (body.size() < refusal_limit) {
         Answer<std::string_view> piece = co_await read_some(deadline);
         if (!piece || piece->empty())

@@ -1,5 +1,4 @@
 // How a watch may end, or not begin, and how it goes on from there.
-#include "test/lab/reflection.h"
 #include "test/lab/wire.h"
 
 using namespace routelet;

@@ -1,6 +1,7 @@
 #pragma once
 #include "k8sclient/encoding.h"
 #include "test/lab/protobuf.h"
+#include "test/lab/reflection.h"
 
 #include <memory>
 #include <string>
@@ -9,9 +10,6 @@
 
 // What an API server may send, put together by hand for Fault::body.
 namespace routelet::test {
-
-using k8s::Encoding;
-using lab::Json;
 
 inline Json status(int code, const std::string& reason, const std::string& message = "a fault of the lab")
 {
@@ -73,6 +71,24 @@ inline std::string chunk(const std::string& bytes)
     for (std::size_t left = bytes.size(); left > 0; left /= 16)
         size.insert(size.begin(), digits[left % 16]);
     return size + "\r\n" + bytes + "\r\n";
+}
+
+// What a Lab holds at first.
+inline std::string list_of_both(Encoding encoding, const Lab& lab, const std::string& continue_token = {})
+{
+    std::vector<Json> nodes;
+    for (const auto& [name, pod_cidr] : both)
+        nodes.push_back(node(name, pod_cidr));
+    return list_of(encoding, std::to_string(lab.server->version()), nodes, continue_token);
+}
+
+// A list is answered with these bytes, head and all, and then by the connection's end.
+inline Fault raw_list(std::string bytes, Fault::Ending ending = Fault::Ending::goodbye)
+{
+    return {.what = Fault::What::raw,
+            .requests = Fault::Requests::list,
+            .body = std::move(bytes),
+            .ending = ending};
 }
 
 } // namespace routelet::test
