@@ -224,6 +224,14 @@ void Agent::noticed(const k8s::WatchNotice& notice)
     case What::closed:
         log_.write(LogLine(LogLevel::debug, "watch-closed").with("version", notice.version));
         break;
+    case What::doubtful:
+        log_.write(
+            LogLine(LogLevel::warn, "nodes-list-doubtful")
+                .with("nodes", notice.nodes)
+                .with("known", notice.known)
+                .with("detail", "the list lacks most nodes; nothing is changed unless the next one agrees")
+                .with("retry_ms", notice.retry_in.count()));
+        break;
     case What::no_streaming:
         log_.write(LogLine(LogLevel::info, "streaming-list-refused")
                        .with("error", notice.error ? notice.error->text() : "unknown")

@@ -80,7 +80,7 @@ struct NodeReflector::Impl {
     std::string version;                                         // of the last list, event or bookmark
     Clock::time_point streaming_from = Clock::time_point::min(); // streaming lists are asked for again
     unsigned cut_streams = 0;                                    // in a row
-    std::size_t nodes = 0;                                       // in the last list
+    ListDoubt list_doubt;
     bool bookmarks_seen = false;
     std::optional<WatchDecoder> decoder; // of the stream that is open
     Clock::time_point stream_start;
@@ -126,6 +126,7 @@ struct NodeReflector::Impl {
     void note_list_failure(ListMode mode, Failure& failure);
     void take_initial_event(WatchEvent event, Listing& listing);
     void complete(Listing listing, ListMode mode);
+    void announce_doubt(const Listing& listing);
     void pass_on(std::vector<WatchEvent> events, Clock::time_point received, WatchEnd& end);
     void apply(WatchEvent event, Clock::time_point received);
     milliseconds announce_list_failure(const Failure& failure, bool is_last_resort);
@@ -159,8 +160,15 @@ asio::awaitable<ListMode> NodeReflector::Impl::list_until_complete()
         Answer<Listing> listing = co_await list_once(mode);
         if (listing) {
             note_answered();
-            complete(std::move(*listing), mode);
-            co_return mode;
+            if (!list_doubt.is_doubtful(listing->nodes)) {
+                complete(std::move(*listing), mode);
+                co_return mode;
+            }
+            announce_doubt(*listing);
+            api.close();
+            mode = ListMode::latest_paged;
+            co_await pause(options.doubt);
+            continue;
         }
         Failure failure = listing.error();
         note_list_failure(mode, failure);
@@ -192,16 +200,24 @@ void NodeReflector::Impl::note_list_failure(ListMode mode, Failure& failure)
 void NodeReflector::Impl::complete(Listing listing, ListMode mode)
 {
     version = std::move(listing.version);
-    nodes = listing.nodes;
     cut_streams = 0;
     WatchNotice notice = notice_of(What::listed);
-    notice.nodes = nodes;
+    notice.nodes = listing.nodes;
     notice.streamed = mode == ListMode::streaming;
     notice.took = since(listing.start);
     observer.noticed(notice);
     observer.replaced(listing.received);
     for (Node& node : listing.deleted)
         observer.deleted(std::move(node), listing.received);
+}
+
+void NodeReflector::Impl::announce_doubt(const Listing& listing)
+{
+    WatchNotice notice = notice_of(What::doubtful);
+    notice.nodes = listing.nodes;
+    notice.known = list_doubt.known();
+    notice.retry_in = options.doubt;
+    observer.noticed(notice);
 }
 
 asio::awaitable<Answer<NodeReflector::Impl::Listing>> NodeReflector::Impl::list_in_pages(ListMode mode)
@@ -331,7 +347,7 @@ milliseconds NodeReflector::Impl::announce_watch_end(const WatchEnd& end, AfterW
     const bool is_expired = end.failure && end.failure->is_expired();
     WatchNotice notice = notice_of(is_expired ? What::expired : end.failure ? What::failed : What::closed);
     if (next == AfterWatch::relist && is_expired && backoff.is_fresh()) {
-        notice.retry_in = up_to(relist_spread(nodes));
+        notice.retry_in = up_to(relist_spread(list_doubt.known()));
         (void)backoff.next(1); // should the next watch fail the same way, it is waited for
     } else if (next != AfterWatch::resume_now) {
         notice.retry_in = backoff.next(jitter(), end.failure ? end.failure->retry_after : std::nullopt);
@@ -420,10 +436,13 @@ void NodeReflector::Impl::apply(WatchEvent event, Clock::time_point received)
 {
     switch (event.type) {
     case WatchEvent::Type::added:
+        list_doubt.added();
+        [[fallthrough]];
     case WatchEvent::Type::modified:
         observer.upserted(std::move(event.node), received);
         break;
     case WatchEvent::Type::deleted:
+        list_doubt.deleted();
         observer.deleted(std::move(event.node), received);
         break;
     case WatchEvent::Type::bookmark:

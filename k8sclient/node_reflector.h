@@ -25,12 +25,14 @@ struct WatchNotice {
         watching,     // the server accepted a watch from `version`
         closed,       // the server ended the watch in good order; resumed from `version`
         expired,      // the server has forgotten `version` (HTTP 410): a new list follows
+        doubtful,     // the list has only `nodes` of about `known`: it counts if another in `retry_in` agrees
         no_streaming, // the server refused a streaming list, with `error`: a plain one follows
         failed,       // `error`; the next attempt, a list or a watch from `version`, is made in `retry_in`
     };
     What what = What::failed;
     std::string version; // resourceVersion, opaque
     std::size_t nodes = 0;
+    std::size_t known = 0;
     bool streamed = false;
     std::chrono::milliseconds took{0};
     std::chrono::milliseconds retry_in{0};
@@ -63,6 +65,7 @@ struct ReflectorOptions {
     std::chrono::milliseconds backoff_first{800}; // doubled each time, times a random 1 to 2
     std::chrono::milliseconds backoff_most{30'000};
     std::chrono::seconds watch_timeout_least{300}; // asked of the server, random up to twice this
+    std::chrono::milliseconds doubt{10'000};       // before a list that lacks most nodes is asked for again
     std::size_t page_size = 500;                   // objects a page of a list from etcd
     Encoding encoding = Encoding::protobuf;        // preferred; JSON is what every server has
     bool streaming_list = true;                    // where the server has it (KEP-3157)

@@ -143,6 +143,18 @@ bool refuses_streaming(const Failure& failure)
     return false;
 }
 
+bool ListDoubt::is_doubtful(std::size_t nodes)
+{
+    const std::size_t expected = doubted_.value_or(known_);
+    if (nodes == 0 ? expected > 0 : expected > few && nodes < expected / 2) {
+        doubted_ = nodes;
+        return true;
+    }
+    doubted_.reset();
+    known_ = nodes;
+    return false;
+}
+
 AfterWatch WatchHistory::next(const WatchEnd& end)
 {
     if (end.advanced) {

@@ -50,6 +50,24 @@ std::string streaming_target(std::string_view version, std::chrono::seconds time
 // version: 422 before 1.32 or when switched off; an ERROR event when its etcd is too old; no end of the list.
 bool refuses_streaming(const Failure& failure);
 
+// Whether a list is to be believed. A server whose store is being restored, or a proxy before it, may answer
+// with an empty list or the beginning of one, and it looks like any other: the cluster gone. A list that
+// lacks most of what was there is asked for once more, from etcd, and believed when it says so again.
+class ListDoubt {
+public:
+    // `nodes` are in a list that is complete. While it is doubtful it counts for nothing.
+    bool is_doubtful(std::size_t nodes);
+    void added() noexcept { ++known_; }
+    void deleted() noexcept { known_ -= known_ > 0 ? 1 : 0; }
+    std::size_t known() const noexcept { return known_; } // about how many there are
+
+private:
+    static constexpr std::size_t few = 3; // of them any may go at once
+
+    std::size_t known_ = 1;              // at first, the one that we run on
+    std::optional<std::size_t> doubted_; // what the last list said, when it was doubtful
+};
+
 // How a watch came to its end.
 struct WatchEnd {
     std::optional<Failure> failure;      // none: the server ended it in good order

@@ -247,6 +247,63 @@ TEST_CASE("the server's Retry-After is honoured within reason", "[k8sclient][pol
     CHECK(k8s::Backoff(20s, 30s).next(1.5, 5s) == 30s); // our own delay is the longer one
 }
 
+TEST_CASE("a list that lacks most nodes is doubtful, once", "[k8sclient][policy][F56]")
+{
+    struct Case {
+        std::size_t known;
+        std::size_t listed;
+        bool is_doubtful;
+    };
+    const auto [known, listed, is_doubtful] = GENERATE(values<Case>({{0, 0, false},
+                                                                     {1, 0, true},
+                                                                     {3, 1, false}, // few may go at once
+                                                                     {3, 0, true},
+                                                                     {4, 1, true},
+                                                                     {4, 2, false},
+                                                                     {5000, 2499, true},
+                                                                     {5000, 2500, false},
+                                                                     {1, 5000, false}}));
+    CAPTURE(known, listed);
+    k8s::ListDoubt doubt;
+    REQUIRE_FALSE((doubt.is_doubtful(known) && doubt.is_doubtful(known)));
+    REQUIRE(doubt.known() == known);
+    CHECK(doubt.is_doubtful(listed) == is_doubtful);
+    CHECK(doubt.known() == (is_doubtful ? known : listed));
+    CHECK_FALSE(doubt.is_doubtful(listed)); // it says so again
+    CHECK(doubt.known() == listed);
+}
+
+TEST_CASE("a first list without a node is doubtful, since we run on one", "[k8sclient][policy][F56]")
+{
+    k8s::ListDoubt doubt;
+    CHECK(doubt.is_doubtful(0));
+    CHECK_FALSE(doubt.is_doubtful(2));
+    CHECK(doubt.is_doubtful(0)); // not the second in a row
+}
+
+TEST_CASE("a list that lacks most of a doubtful one is doubtful as well", "[k8sclient][policy][F56]")
+{
+    k8s::ListDoubt doubt;
+    CHECK_FALSE(doubt.is_doubtful(100));
+    CHECK(doubt.is_doubtful(20));
+    CHECK(doubt.is_doubtful(0));
+    CHECK(doubt.known() == 100);
+    CHECK_FALSE(doubt.is_doubtful(0));
+    CHECK(doubt.known() == 0);
+}
+
+TEST_CASE("nodes that came and went since the list count", "[k8sclient][policy][F56]")
+{
+    k8s::ListDoubt doubt;
+    for (int node = 0; node < 9; ++node)
+        doubt.added();
+    CHECK(doubt.known() == 10);
+    for (int node = 0; node < 20; ++node)
+        doubt.deleted();
+    CHECK(doubt.known() == 0);
+    CHECK_FALSE(doubt.is_doubtful(0));
+}
+
 TEST_CASE("expired agents list within a time that grows with the cluster", "[k8sclient][policy]")
 {
     CHECK(k8s::relist_spread(0) == 0ms);
