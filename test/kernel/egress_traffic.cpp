@@ -83,8 +83,8 @@ public:
         in_netns(world_, [&] {
             run("ip link set lo up && ip address add 192.168.1.12/24 dev eth0 && "
                 "ip address add 203.0.113.5 dev lo && ip address add 198.51.100.7 dev lo && "
-                "ip address add fd00:1::12/64 dev eth0 nodad && ip address add 2001:db8::5 dev lo && "
-                "ip address add 2001:db8:7::7 dev lo && "
+                "ip address add fd00:1::12/64 dev eth0 nodad && ip address add 2001:db8::5 dev lo nodad && "
+                "ip address add 2001:db8:7::7 dev lo nodad && "
                 "ip route add 10.244.1.0/24 via 192.168.1.11 && ip route add fd00:10:244:1::/64 via "
                 "fd00:1::11");
         });
