@@ -84,9 +84,9 @@ TEST_CASE("whether a node was there already is not the event's to say", "[k8scli
     const k8s::ReflectorOptions options = GENERATE(from_range(every_way()));
     Lab lab;
     inject_event(lab, options,
-                 frame(options.encoding, "ADDED", node("node01", "10.244.1.0/24")) +
+                 frame(options.encoding, "ADDED", lab.with_uid(node("node01", "10.244.1.0/24"))) +
                      frame(options.encoding, "DELETED", node("stranger", "10.244.77.0/24")) +
-                     frame(options.encoding, "MODIFIED", node("node03", "10.244.3.0/24")));
+                     frame(options.encoding, "MODIFIED", lab.with_uid(node("node03", "10.244.3.0/24"))));
     lab.truth.states.insert({"node03", "10.244.3.0/24"});
     Reflection reflection(lab, options);
     CHECK(reflection.sees_nodes(all_three));

@@ -226,29 +226,20 @@ TEST_CASE("a list may come in one piece or byte by byte, in any order", "[k8scli
 
 TEST_CASE("a hundred thousand nodes are a list like any other", "[k8sclient][lab][F42]")
 {
-    const k8s::ReflectorOptions options = GENERATE(from_range(every_way()));
-    Lab lab({.simulated_nodes = 100'000, .simulated_node_bytes = 500});
-    struct Counter : k8s::NodeObserver {
-        std::size_t listed_nodes = 0;
-        std::size_t complete = 0;
-        void list_begins() override { listed_nodes = 0; }
-        void listed(k8s::Node /*one*/) override { ++listed_nodes; }
-        void replaced(Clock::time_point /*received*/) override { complete = listed_nodes; }
-        void upserted(k8s::Node /*one*/, Clock::time_point /*received*/) override {}
-        void deleted(k8s::Node /*one*/, Clock::time_point /*received*/) override {}
-        void noticed(const k8s::WatchNotice& /*notice*/) override {}
-    } counter;
-    boost::asio::io_context loop;
-    k8s::NodeReflector reflector(loop.get_executor(), lab.config(), counter, options);
-    boost::asio::cancellation_signal stop;
-    boost::asio::co_spawn(loop, reflector.run(),
-                          boost::asio::bind_cancellation_slot(stop.slot(), [](std::exception_ptr) {}));
-    const auto deadline = std::chrono::steady_clock::now() + 60s;
-    while (counter.complete == 0 && std::chrono::steady_clock::now() < deadline)
-        loop.run_one_for(20ms);
-    CHECK(counter.complete == 100'002);
-    stop.emit(boost::asio::cancellation_type::terminal);
-    loop.run_for(1s);
+    const k8s::ReflectorOptions options = GENERATE(from_range(both_encodings()));
+    constexpr int count = 100'000;
+    Lab lab;
+    std::vector<Json> nodes;
+    for (int number = 0; number < count; ++number)
+        nodes.push_back(lab.with_uid(node("node" + std::to_string(number), "10.244.1.0/24")));
+    for (const Json& one : nodes)
+        lab.truth.states.insert({one["metadata"]["name"], "10.244.1.0/24"});
+    const std::string body = list_of(options.encoding, std::to_string(lab.server->version()), nodes);
+    lab.server->inject(raw_list(response(options.encoding, length_of(body), body)));
+    Reflection reflection(lab, options);
+    REQUIRE(reflection.sees_notice(What::watching));
+    CHECK(reflection.seen.nodes.size() == count);
+    CHECK(reflection.seen.wrong == std::vector<std::string>{});
 }
 
 TEST_CASE("a node that grows too large stays what it was, and stops no other", "[k8sclient][lab][F43]")
@@ -338,5 +329,56 @@ TEST_CASE("a refusal by the server or by a proxy before it is shown and waited o
     CHECK(reflection.seen.last(What::failed).retry_in >= 4 * options.backoff_first);
     CHECK(reflection.sees_truth());
     CHECK(reflection.seen.replacements == 1);
+    reflection.expect_healed();
+}
+
+TEST_CASE("a list that has lost all nodes costs none of them", "[k8sclient][lab][F56]")
+{
+    const k8s::ReflectorOptions options = GENERATE(from_range(every_way()));
+    Lab lab;
+    SECTION("when nodes were known before")
+    {
+        Reflection reflection(lab, options);
+        REQUIRE(reflection.sees_truth());
+        lab.server->inject({.what = Fault::What::gone, .requests = Fault::Requests::watch});
+        lab.server->inject({.what = Fault::What::empty_list});
+        lab.restart();
+        REQUIRE(reflection.sees_notice(What::doubtful));
+        CHECK(reflection.seen.last(What::doubtful).nodes == 0);
+        CHECK(reflection.seen.last(What::doubtful).known == both.size());
+        CHECK(reflection.seen.nodes == both);
+        reflection.expect_healed();
+        CHECK(reflection.seen.count(What::doubtful) == 1);
+        CHECK(reflection.seen.withdrawn == std::vector<std::string>{"healed"});
+    }
+    SECTION("when it is the first list")
+    {
+        lab.server->inject({.what = Fault::What::empty_list});
+        Reflection reflection(lab, options);
+        REQUIRE(reflection.sees_notice(What::doubtful));
+        CHECK(reflection.seen.replacements == 0);
+        CHECK(reflection.sees_truth());
+        reflection.expect_healed();
+    }
+}
+
+TEST_CASE("nodes that are gone in two lists are gone", "[k8sclient][lab][F56]")
+{
+    Lab lab;
+    for (int number = 3; number <= 8; ++number)
+        lab.put("node0" + std::to_string(number), "10.244." + std::to_string(number) + ".0/24");
+    Reflection reflection(lab, GENERATE(from_range(every_way())));
+    REQUIRE(reflection.sees_truth());
+
+    lab.server->stop();
+    for (int number = 1; number <= 6; ++number)
+        lab.remove("node0" + std::to_string(number));
+    lab.server->compact();
+    lab.server->start();
+    CHECK(reflection.sees_truth());
+    CHECK(reflection.seen.count(What::doubtful) == 1);
+    CHECK(reflection.seen.last(What::doubtful).nodes == 2);
+    CHECK(reflection.seen.last(What::doubtful).known == 8);
+    CHECK(lab.targets(false).back().find("resourceVersion=") == std::string::npos);
     reflection.expect_healed();
 }

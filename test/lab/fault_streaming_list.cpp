@@ -97,7 +97,7 @@ TEST_CASE("a node that is deleted while it is listed is not there afterwards", "
                         .body = frame(options.encoding, "ADDED", node("short-lived", "10.244.66.0/24")) +
                                 frame(options.encoding, "DELETED", node("short-lived", "10.244.66.0/24"))});
     lab.truth.states.insert({"short-lived", "10.244.66.0/24"});
-    lab.truth.deletions["short-lived"] = 1;
+    lab.truth.deleted.insert(""); // its uid
     Reflection reflection(lab, options);
     REQUIRE(reflection.sees_notice(What::watching));
     CHECK(reflection.seen.nodes == both);
@@ -114,7 +114,7 @@ TEST_CASE("what has happened by the end of a streaming list is not lost", "[k8sc
                  {"metadata",
                   {{"resourceVersion", std::to_string(lab.server->version())},
                    {"annotations", {{"k8s.io/initial-events-end", "true"}}}}}};
-    Json third = node("node03", "10.244.3.0/24");
+    Json third = lab.with_uid(node("node03", "10.244.3.0/24"));
     third["metadata"]["resourceVersion"] = std::to_string(lab.server->version() + 1);
     lab.server->inject(
         {.what = Fault::What::garbage,

@@ -168,7 +168,7 @@ TEST_CASE("a bookmark's version is where the next watch begins", "[k8sclient][la
     options.watch_timeout_least = 1s;
     Lab lab({.bookmark_interval = 200ms});
     // An event of version 1 right before the first bookmark: only that leads back to the server's version.
-    Json early = node("node02", "10.244.2.0/24");
+    Json early = lab.with_uid(node("node02", "10.244.2.0/24"));
     early["metadata"]["resourceVersion"] = "1";
     const std::string event = frame(options.encoding, "MODIFIED", early);
     lab.server->inject({.what = Fault::What::garbage, .requests = Fault::Requests::watch, .body = event});

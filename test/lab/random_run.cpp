@@ -44,6 +44,7 @@ k8s::ReflectorOptions some_options(Chance& chance)
         quick(chance.one_of({Encoding::json, Encoding::protobuf}), chance.one_of({true, false}));
     options.backoff_first = 1ms;
     options.backoff_most = 8ms;
+    options.doubt = 2ms;
     options.page_size = 3;
     options.watch_timeout_least = 1s;
     options.patience = {.list = 150ms,
@@ -65,7 +66,7 @@ Fault some_fault(Chance& chance, Encoding encoding)
     fault.requests = chance.one_of(
         {Fault::Requests::any, Fault::Requests::list, Fault::Requests::watch, Fault::Requests::connect});
     fault.times = static_cast<unsigned>(chance.number(1, 3));
-    fault.after_frames = static_cast<std::size_t>(chance.number(0, 6));
+    fault.after_frames = static_cast<std::size_t>(chance.number(0, most_nodes));
     fault.after_bytes = static_cast<std::size_t>(chance.one_of({0, 0, 1, chance.number(0, 2000)}));
     fault.status =
         static_cast<unsigned>(chance.one_of({400, 403, 404, 406, 410, 422, 429, 500, 502, 503, 504}));
@@ -78,7 +79,8 @@ Fault some_fault(Chance& chance, Encoding encoding)
 }
 
 // Returns what it did, for the one who has to understand a failure.
-std::string take_a_step(Chance& chance, Lab& lab, Reflection& reflection, Encoding encoding)
+std::string take_a_step(Chance& chance, Lab& lab, Reflection& reflection, Encoding encoding,
+                        bool& has_lost_nodes)
 {
     const std::string name = "node" + std::to_string(chance.number(1, most_nodes));
     switch (chance.number(0, 11)) {
@@ -103,8 +105,12 @@ std::string take_a_step(Chance& chance, Lab& lab, Reflection& reflection, Encodi
         return "inject " + to_json(fault).dump(-1, ' ', false, Json::error_handler_t::replace);
     }
     case 8:
-        lab.server->compact();
-        return "compact";
+        if (std::exchange(has_lost_nodes, true)) { // two of them are to be believed
+            lab.server->compact();
+            return "compact";
+        }
+        lab.server->inject({.what = Fault::What::empty_list});
+        return "an empty list";
     case 9:
         if (chance.number(0, 3) > 0)
             return "nothing";
@@ -131,11 +137,14 @@ TEST_CASE("whatever happens, the table ends equal to the server's, and lacked on
         const k8s::ReflectorOptions options = some_options(chance);
         Reflection reflection(lab, options);
         std::string done;
+        bool has_lost_nodes = false; // since the last check
         for (int step = 1; step <= steps_of_a_round; ++step) {
-            done += take_a_step(chance, lab, reflection, options.encoding) + "\n";
+            done += take_a_step(chance, lab, reflection, options.encoding, has_lost_nodes) + "\n";
             if (step % steps_between_checks > 0)
                 continue;
             lab.server->heal();
+            lab.put("checked", "10.245." + std::to_string(step % 256) + ".0/24"); // no old list has it
+            has_lost_nodes = false;
             const bool is_equal = reflection.sees_truth();
             INFO("since the last time that it was right:\n" << done);
             REQUIRE(is_equal);

@@ -50,8 +50,9 @@ inline const Table all_three = {
 // What the server was made to do.
 struct Truth {
     Table nodes;
-    std::set<Table::value_type> states;           // of any node at any time
-    std::map<std::string, std::size_t> deletions; // by name
+    std::map<std::string, std::string> uids = {}; // by name, of nodes
+    std::set<Table::value_type> states = {};      // of any node at any time
+    std::set<std::string> deleted = {};           // uids
 };
 
 // A server with node01 and node02. Nodes are changed through put() and remove() only.
@@ -60,6 +61,7 @@ struct Lab {
     lab::ServerOptions options;
     std::optional<lab::Server> server;
     Truth truth;
+    unsigned last_uid = 0;
 
     explicit Lab(lab::ServerOptions with = {}) : options(std::move(with))
     {
@@ -77,11 +79,21 @@ struct Lab {
         const Json spec = object.value("spec", Json::object());
         truth.nodes[name] = spec.value("podCIDR", "");
         truth.states.insert(*truth.nodes.find(name));
-        server->put_node(object);
+        server->put_node(with_uid(object));
+    }
+    // A node that was removed meanwhile gets another one.
+    Json with_uid(Json object)
+    {
+        const std::string name = object["metadata"]["name"];
+        const std::string next = "uid-" + std::to_string(++last_uid);
+        object["metadata"]["uid"] = truth.uids.try_emplace(name, next).first->second;
+        return object;
     }
     void remove(const std::string& name)
     {
-        truth.deletions[name] += truth.nodes.erase(name);
+        truth.nodes.erase(name);
+        if (const auto gone = truth.uids.extract(name))
+            truth.deleted.insert(gone.mapped());
         server->delete_node(name);
     }
     // Cuts every connection; faults of connecting strike then.
@@ -96,8 +108,8 @@ struct Lab {
         server.reset();
         std::filesystem::remove(directory.path / "store.json");
         server.emplace(options);
-        for (const auto& [name, pod_cidr] : truth.nodes)
-            server->put_node(node(name, pod_cidr));
+        for (const auto& [name, pod_cidr] : Table(truth.nodes))
+            put(name, pod_cidr);
     }
 
     k8s::ClusterConfig config() const { return need(k8s::load_kubeconfig(server->agent_kubeconfig())); }
@@ -117,14 +129,16 @@ struct Lab {
 struct Recorder : k8s::NodeObserver {
     const Truth& truth;
     Table nodes;
+    std::map<std::string, std::string> uids; // by name, of nodes
     Table listing;
+    std::map<std::string, std::string> listing_uids;
     bool is_listing = false;
     std::vector<k8s::WatchNotice> notices;
     std::size_t replacements = 0;
     std::size_t upserts = 0;
     std::size_t deletions = 0;
     k8s::Node last_upserted;
-    std::map<std::string, std::size_t> withdrawals; // by name: it was there, and then it was not
+    std::vector<std::string> withdrawn; // by name: it was there, and then it was not, or another was
     std::vector<std::string> wrong;
 
     explicit Recorder(const Truth& server) : truth(server) {}
@@ -133,21 +147,26 @@ struct Recorder : k8s::NodeObserver {
     {
         is_listing = true;
         listing.clear();
+        listing_uids.clear();
     }
     void listed(k8s::Node one) override
     {
         if (!is_listing)
             wrong.push_back("listed outside of a list: " + one.name);
         listing[one.name] = state_of(one);
+        listing_uids[one.name] = uid_of(one);
     }
     void replaced(Clock::time_point) override
     {
         ++replacements;
         is_listing = false;
-        for (const auto& [name, pod_cidr] : nodes)
-            if (!listing.contains(name))
-                note_withdrawal(name);
+        for (const auto& [name, uid] : uids) {
+            const auto now = listing_uids.find(name);
+            if (now == listing_uids.end() || now->second != uid)
+                note_withdrawal(name, uid);
+        }
         nodes = listing;
+        uids = listing_uids;
         std::ranges::for_each(nodes, [this](const auto& one) { note_state(one); });
     }
     void upserted(k8s::Node one, Clock::time_point) override
@@ -155,7 +174,11 @@ struct Recorder : k8s::NodeObserver {
         ++upserts;
         if (is_listing)
             wrong.push_back("changed within a list: " + one.name);
+        const std::string uid = uid_of(one);
+        if (const auto before = uids.find(one.name); before != uids.end() && before->second != uid)
+            note_withdrawal(one.name, before->second);
         nodes[one.name] = state_of(one);
+        uids[one.name] = uid;
         note_state(*nodes.find(one.name));
         last_upserted = std::move(one);
     }
@@ -164,8 +187,9 @@ struct Recorder : k8s::NodeObserver {
         ++deletions;
         if (is_listing)
             wrong.push_back("deleted within a list: " + one.name);
-        if (nodes.erase(one.name) > 0)
-            note_withdrawal(one.name);
+        nodes.erase(one.name);
+        if (const auto gone = uids.extract(one.name))
+            note_withdrawal(one.name, gone.mapped());
     }
     void noticed(const k8s::WatchNotice& notice) override { notices.push_back(notice); }
 
@@ -177,16 +201,21 @@ struct Recorder : k8s::NodeObserver {
             return before->second;
         return one.pod_cidrs.empty() ? "" : one.pod_cidrs[0];
     }
+    std::string uid_of(const k8s::Node& one) const
+    {
+        const auto before = uids.find(one.name);
+        return one.is_oversized && before != uids.end() ? before->second : one.uid;
+    }
     void note_state(const Table::value_type& one)
     {
         if (!truth.states.contains(one))
             wrong.push_back("the server never had " + one.first + " with " + one.second);
     }
-    void note_withdrawal(const std::string& name)
+    void note_withdrawal(const std::string& name, const std::string& uid)
     {
-        const auto made = truth.deletions.find(name);
-        if (++withdrawals[name] > (made == truth.deletions.end() ? 0 : made->second))
-            wrong.push_back("withdrawn, though the server has it: " + name);
+        withdrawn.push_back(name);
+        if (!truth.deleted.contains(uid))
+            wrong.push_back("withdrawn, though the server has it: " + name + ", " + uid);
     }
 
     std::size_t count(What what) const
@@ -216,6 +245,7 @@ inline k8s::ReflectorOptions quick(Encoding encoding = Encoding::json, bool stre
     k8s::ReflectorOptions options;
     options.backoff_first = 20ms;
     options.backoff_most = 200ms;
+    options.doubt = 50ms;
     options.encoding = encoding;
     options.streaming_list = streaming;
     return options;
