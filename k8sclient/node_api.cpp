@@ -8,7 +8,7 @@ namespace {
 namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
-constexpr auto patch_patience = 15s; // for the head and for all of the body
+constexpr auto patch_patience = 15s;              // for the head and for all of the body
 constexpr std::size_t refusal_limit = 64U << 10U; // bytes
 
 Failure transport_failure(Error error)
