@@ -57,7 +57,7 @@ using Values = std::vector<std::string>;
 
 } // namespace
 
-TEST_CASE("white space around a token is no part of it", "[k8sclient][credentials]")
+TEST_CASE("white space around a token is no part of it", "[k8sclient][credentials][F36]")
 {
     Fixture f;
     f.config.token_file = f.directory.path / "token";
@@ -69,7 +69,7 @@ TEST_CASE("white space around a token is no part of it", "[k8sclient][credential
 }
 
 TEST_CASE("a token's file that is empty, gone or odd for a while leaves the token of before",
-          "[k8sclient][credentials]")
+          "[k8sclient][credentials][F35]")
 {
     Fixture f;
     f.config.token_file = f.directory.path / "token";
@@ -104,7 +104,7 @@ TEST_CASE("user and password go as Basic authentication, and who is impersonated
 }
 
 TEST_CASE("a plugin's token is used until the server refuses it, then asked for once more",
-          "[k8sclient][credentials]")
+          "[k8sclient][credentials][F33]")
 {
     Fixture f;
     f.use_plugin("echo >>$D/runs\nprintf "
@@ -147,7 +147,8 @@ TEST_CASE("a plugin's client certificate is presented, and the next one once it 
     CHECK(f.server.visits().at(1).certificate == "two");
 }
 
-TEST_CASE("a plugin that fails keeps the server from being asked, and is named", "[k8sclient][credentials]")
+TEST_CASE("a plugin that fails keeps the server from being asked, and is named",
+          "[k8sclient][credentials][F37]")
 {
     Fixture f;
     f.use_plugin("echo log in first >&2; exit 1\n");

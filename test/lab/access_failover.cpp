@@ -39,7 +39,7 @@ private:
 
 } // namespace
 
-TEST_CASE("when a server stops the other one is asked, and stayed with", "[k8sclient][failover]")
+TEST_CASE("when a server stops the other one is asked, and stayed with", "[k8sclient][failover][F14]")
 {
     TwoServers servers;
     ApiClient client(servers.config());
@@ -117,7 +117,7 @@ TEST_CASE("other refusals say nothing against the server", "[k8sclient][failover
     CHECK(client.notices.size() == 1);
 }
 
-TEST_CASE("a server that accepts and says nothing is left within ten seconds", "[k8sclient][failover]")
+TEST_CASE("a server that accepts and says nothing is left within ten seconds", "[k8sclient][failover][F2]")
 {
     TwoServers servers;
     ApiClient client(servers.config());

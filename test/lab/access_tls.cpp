@@ -31,7 +31,8 @@ void replace(const std::filesystem::path& file, const std::string& content)
 
 } // namespace
 
-TEST_CASE("each way in which a server's certificate is wrong is said in words of its own", "[k8sclient][tls]")
+TEST_CASE("each way in which a server's certificate is wrong is said in words of its own",
+          "[k8sclient][tls][F22][F23][F24][F25]")
 {
     struct Case {
         lab::CertificateWish wish;
@@ -56,7 +57,7 @@ TEST_CASE("each way in which a server's certificate is wrong is said in words of
         CHECK(visit.request.empty());
 }
 
-TEST_CASE("the common name of a certificate is no name of the server", "[k8sclient][tls]")
+TEST_CASE("the common name of a certificate is no name of the server", "[k8sclient][tls][F26]")
 {
     const Authority ca;
     const TlsServer server(ca.issue({.common_name = "localhost"}));
@@ -64,7 +65,7 @@ TEST_CASE("the common name of a certificate is no name of the server", "[k8sclie
     CHECK_THAT(client.list(), has_text("the server's certificate is not for localhost"));
 }
 
-TEST_CASE("an address is compared as an address, not as a text", "[k8sclient][tls]")
+TEST_CASE("an address is compared as an address, not as a text", "[k8sclient][tls][F27]")
 {
     const Authority ca;
     const bool is_v6 = GENERATE(true, false);
@@ -76,7 +77,7 @@ TEST_CASE("an address is compared as an address, not as a text", "[k8sclient][tl
     CHECK(server.visits()[0].server_name == ""); // RFC 6066 knows no addresses
 }
 
-TEST_CASE("the name that is given for TLS is the one sent and checked", "[k8sclient][tls]")
+TEST_CASE("the name that is given for TLS is the one sent and checked", "[k8sclient][tls][F28]")
 {
     const Authority ca;
     const TlsServer server(ca.issue({.names = {"api.example"}}));
@@ -89,7 +90,7 @@ TEST_CASE("the name that is given for TLS is the one sent and checked", "[k8scli
     CHECK_FALSE(server.visits()[0].offered_alpn); // a server that prefers HTTP/2 has to speak HTTP/1.1
 }
 
-TEST_CASE("TLS older than 1.2 is refused", "[k8sclient][tls]")
+TEST_CASE("TLS older than 1.2 is refused", "[k8sclient][tls][F29]")
 {
     const Authority ca;
     const int newest = GENERATE(TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION);
@@ -113,7 +114,7 @@ TEST_CASE("a certificate that nobody signed is taken when verification is off", 
     CHECK(client.list() == "");
 }
 
-TEST_CASE("a CA that is replaced is used from the next connection on", "[k8sclient][tls]")
+TEST_CASE("a CA that is replaced is used from the next connection on", "[k8sclient][tls][F31]")
 {
     const TemporaryDirectory directory;
     const Authority before;
@@ -164,7 +165,7 @@ TEST_CASE("a CA file that cannot be used leaves the CA of before, and is told on
     CHECK(client.notices[1].what == k8s::AccessNotice::What::credentials_good);
 }
 
-TEST_CASE("a client certificate is replaced together with its key, never without", "[k8sclient][tls]")
+TEST_CASE("a client certificate is replaced together with its key, never without", "[k8sclient][tls][F32]")
 {
     const TemporaryDirectory directory;
     const Authority ca;

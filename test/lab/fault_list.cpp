@@ -49,7 +49,7 @@ TEST_CASE("a list that the server cannot give from memory comes in pages", "[k8s
     CHECK_THAT(lists[4], has_text("/api/v1/nodes?limit=2&continue="));
 }
 
-TEST_CASE("a page that comes too late costs a list in one piece, and no node", "[k8sclient][lab]")
+TEST_CASE("a page that comes too late costs a list in one piece, and no node", "[k8sclient][lab][F48]")
 {
     Lab lab;
     lab.put("node03", "10.244.3.0/24");

@@ -71,7 +71,8 @@ TEST_CASE("a server whose certificate is for another name is not spoken to", "[k
     CHECK(lab.server->requests().empty());
 }
 
-TEST_CASE("a token that is not accepted is reported, and read again once it is replaced", "[k8sclient][lab]")
+TEST_CASE("a token that is not accepted is reported, and read again once it is replaced",
+          "[k8sclient][lab][F33]")
 {
     Lab lab;
     k8s::ClusterConfig config = lab.config();

@@ -290,7 +290,7 @@ TEST_CASE("the own podCIDR is taken as it is unless something speaks against it"
     CHECK(plan.routes == std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip)});
 }
 
-TEST_CASE("where two nodes claim the same range, the older has it until it leaves", "[plan]")
+TEST_CASE("where two nodes claim the same range, the older has it until it leaves", "[plan][F73]")
 {
     TestNode young = {"a-young", {"10.244.2.0/24"}, {"192.168.1.14"}, "2026-02-01T00:00:00Z"};
 

@@ -193,7 +193,8 @@ TEST_CASE("a credential is kept until a minute before it expires, or it is not a
     }
 }
 
-TEST_CASE("a plugin that fails is reported in its words, and never with what it gave", "[k8sclient][exec]")
+TEST_CASE("a plugin that fails is reported in its words, and never with what it gave",
+          "[k8sclient][exec][F37]")
 {
     struct Case {
         std::string script;
@@ -232,7 +233,7 @@ TEST_CASE("a plugin that is not there is reported with how to get it", "[k8sclie
                has_text("starting it (apt install plugin): No such file or directory"));
 }
 
-TEST_CASE("a plugin that hangs is killed with all that it started", "[k8sclient][exec]")
+TEST_CASE("a plugin that hangs is killed with all that it started", "[k8sclient][exec][F37]")
 {
     Plugin plugin("sleep 1000 &\necho $! >$D/grandchild\necho $$ >$D/child\nwait\n");
     SECTION("at the deadline")

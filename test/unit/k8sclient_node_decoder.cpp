@@ -97,7 +97,7 @@ TEST_CASE("a list that ends early is an error, never a shorter list", "[k8sclien
     CHECK(decode_list(body.substr(0, 100)).error().text() == "the list was cut short: Bad message");
 }
 
-TEST_CASE("what is strange in a Node is read as the server meant it", "[k8sclient]")
+TEST_CASE("what is strange in a Node is read as the server meant it", "[k8sclient][F46][F47]")
 {
     struct Row {
         std::string item;
@@ -142,7 +142,7 @@ TEST_CASE("what is strange in a Node is read as the server meant it", "[k8sclien
     CHECK(list.nodes[0].internal_ips == row.internal_ips);
 }
 
-TEST_CASE("a list may be empty, or its items null or absent", "[k8sclient]")
+TEST_CASE("a list may be empty, or its items null or absent", "[k8sclient][F45]")
 {
     const std::string items = GENERATE(R"("items":[],)", R"("items":null,)", "");
     const NodeList list =
@@ -268,7 +268,7 @@ TEST_CASE("watch events as a real API server sends them are decoded, however the
     }
 }
 
-TEST_CASE("an event is handed out as soon as its last byte is there", "[k8sclient]")
+TEST_CASE("an event is handed out as soon as its last byte is there", "[k8sclient][F58]")
 {
     const std::string event = R"({"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"1"}}})";
     WatchDecoder decoder(Encoding::json);

@@ -188,7 +188,8 @@ TEST_CASE("a streaming list in protobuf is decoded, however it is cut into piece
     }
 }
 
-TEST_CASE("an event in protobuf is handed out as soon as its last byte is there", "[k8sclient][protobuf]")
+TEST_CASE("an event in protobuf is handed out as soon as its last byte is there",
+          "[k8sclient][protobuf][F58]")
 {
     const std::string frame = frame_of("ADDED", envelope("Node", node_bytes("a")));
     WatchDecoder decoder(Encoding::protobuf);
