@@ -339,7 +339,7 @@ TEST_CASE("a list that has lost all nodes costs none of them", "[k8sclient][lab]
     SECTION("when nodes were known before")
     {
         Reflection reflection(lab, options);
-        REQUIRE(reflection.sees_truth());
+        REQUIRE(reflection.sees_notice(What::watching));
         lab.server->inject({.what = Fault::What::gone, .requests = Fault::Requests::watch});
         lab.server->inject({.what = Fault::What::empty_list});
         lab.restart();
@@ -368,7 +368,7 @@ TEST_CASE("nodes that are gone in two lists are gone", "[k8sclient][lab][F56]")
     for (int number = 3; number <= 8; ++number)
         lab.put("node0" + std::to_string(number), "10.244." + std::to_string(number) + ".0/24");
     Reflection reflection(lab, GENERATE(from_range(every_way())));
-    REQUIRE(reflection.sees_truth());
+    REQUIRE(reflection.sees_notice(What::watching));
 
     lab.server->stop();
     for (int number = 1; number <= 6; ++number)
