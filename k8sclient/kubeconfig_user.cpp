@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <map>
 
 namespace routelet::k8s {
 namespace {
@@ -168,6 +169,48 @@ bool is_header_value(std::string_view text)
     return std::ranges::all_of(text, [](char c) { return c >= ' ' && c < 0x7f; });
 }
 
+// As part of a header's name: what RFC 9110 section 5.6.2 does not have in a token, and %, percent-encoded,
+// as client-go does (k8s.io/client-go/transport, headerKeyEscape).
+std::string in_header_name(std::string_view key)
+{
+    constexpr std::string_view marks = "!#$&'*+-.^_`|~";
+    constexpr std::string_view hex = "0123456789ABCDEF";
+    const auto is_token = [&](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               marks.find(c) != std::string_view::npos;
+    };
+    std::string name;
+    for (const char c : key) {
+        const auto byte = static_cast<unsigned char>(c);
+        if (is_token(c))
+            name += c;
+        else
+            name.append({'%', hex[byte >> 4U], hex[byte & 15U]});
+    }
+    return name;
+}
+
+// {scopes: [view, edit]}, by key.
+std::map<std::string, std::vector<std::string>> extra_of(const YAML::Node& extra)
+{
+    constexpr auto refuse = [](const YAML::Node& value) {
+        refuse_type(value, "as-user-extra", "a map of lists of texts");
+    };
+    if (!extra.IsMap())
+        refuse(extra);
+    std::map<std::string, std::vector<std::string>> values;
+    for (const auto& member : extra) {
+        if (!member.first.IsScalar() || member.first.Scalar().empty() || !member.second.IsSequence())
+            refuse(member.second);
+        for (const YAML::Node& value : member.second) {
+            if (!value.IsScalar())
+                refuse(value);
+            values[member.first.Scalar()].push_back(value.Scalar());
+        }
+    }
+    return values;
+}
+
 // The headers that client-go sends for these fields (k8s.io/client-go/transport, impersonatingRoundTripper).
 Result<> read_impersonation(const YAML::Node& user, ClusterConfig& config)
 {
@@ -185,11 +228,13 @@ Result<> read_impersonation(const YAML::Node& user, ClusterConfig& config)
         good = add("Impersonate-Group", group.Scalar()) && good;
     }
     if (has(user, "as-user-extra"))
-        return bad_config("impersonation with as-user-extra is not supported: remove it");
+        for (const auto& [key, values] : extra_of(user["as-user-extra"]))
+            for (const std::string& value : values)
+                good = add("Impersonate-Extra-" + in_header_name(key), value) && good;
     if (as.empty() && !config.headers.empty())
-        return bad_config("as-uid or as-groups without as: a user is impersonated, or nobody");
+        return bad_config("as-uid, as-groups or as-user-extra without as: a user is impersonated, or nobody");
     if (!good)
-        return bad_config("as, as-uid or as-groups holds a character that no HTTP header has");
+        return bad_config("as, as-uid, as-groups or as-user-extra holds a character that no HTTP header has");
     return {};
 }
 

@@ -266,9 +266,11 @@ TEST_CASE("a user that cannot be used is refused, with the way out and without a
         Case{"token: S3CRET, username: me, password: S3CRET", "more than one of token, username and exec"},
         Case{"password: S3CRET", "password without username"},
         Case{"username: 'me:too', password: S3CRET", "a colon cannot be written in Basic"},
-        Case{"token: x, as-groups: [a]", "as-uid or as-groups without as"},
+        Case{"token: x, as-groups: [a]", "as-uid, as-groups or as-user-extra without as"},
+        Case{"token: x, as-user-extra: {a: [b]}", "as-uid, as-groups or as-user-extra without as"},
         Case{"as: \"me\\r\\nX: S3CRET\"", "holds a character that no HTTP header has"},
-        Case{"as: me, as-user-extra: {a: [b]}", "as-user-extra is not supported: remove it"},
+        Case{"as: me, as-user-extra: {a: [\"b\\r\\nX: S3CRET\"]}",
+             "holds a character that no HTTP header has"},
         Case{"client-certificate: server.crt", "client-certificate without client-key: give both"},
         Case{"client-key: server.key", "client-key without client-certificate: give both"},
         Case{"client-certificate: none, client-key: server.key", "client-certificate: opening "},
@@ -323,13 +325,18 @@ TEST_CASE("a user may be known by a password, and act as another", "[k8sclient][
 {
     const Files files;
     const auto config =
-        files.with_user("username: me, password: S3CRET, as: you, as-uid: '5', as-groups: [a, b]");
+        files.with_user("username: me, password: S3CRET, as: you, as-uid: '5', as-groups: [a, b], "
+                        "as-user-extra: {\"e.io/a b\": [x], scopes: [view, edit]}");
     CHECK(config.user == "me");
     CHECK(config.password.reveal() == secret);
-    CHECK(config.headers == std::vector<std::pair<std::string, std::string>>{{"Impersonate-User", "you"},
-                                                                             {"Impersonate-Uid", "5"},
-                                                                             {"Impersonate-Group", "a"},
-                                                                             {"Impersonate-Group", "b"}});
+    CHECK(config.headers ==
+          std::vector<std::pair<std::string, std::string>>{{"Impersonate-User", "you"},
+                                                           {"Impersonate-Uid", "5"},
+                                                           {"Impersonate-Group", "a"},
+                                                           {"Impersonate-Group", "b"},
+                                                           {"Impersonate-Extra-e.io%2Fa%20b", "x"},
+                                                           {"Impersonate-Extra-scopes", "view"},
+                                                           {"Impersonate-Extra-scopes", "edit"}});
 }
 
 TEST_CASE("of several kubeconfigs the first one's word counts, whole entry by whole entry",
@@ -441,6 +448,7 @@ TEST_CASE("values of the wrong type are refused by name and line, not taken for 
     const std::string context = "contexts: [{name: prod, context: {cluster: c1, user: u1}}]\n";
     const std::string cluster = "clusters: [{name: c1, cluster: {server: 'https://h'}}]\n";
     const std::string start = "current-context: prod\n";
+    const std::string extra = context + cluster + "users: [{name: u1, user: {as: me, as-user-extra: ";
     const auto c = GENERATE_COPY(
         Case{"current-context: [prod]\n", "line 1: current-context should be a text"},
         Case{start + "contexts: {prod: c1}\n", "line 2: contexts should be a list"},
@@ -458,6 +466,10 @@ TEST_CASE("values of the wrong type are refused by name and line, not taken for 
                  "args: S3CRET}}}]\n",
              "line 4: args should be a list"},
         Case{start + context + cluster + "users: [{name: u1, user: S3CRET}]\n", "user should be a map"},
+        Case{start + extra + "S3CRET}}]\n", "as-user-extra should be a map of lists of texts"},
+        Case{start + extra + "{a: S3CRET}}}]\n", "as-user-extra should be a map of lists of texts"},
+        Case{start + extra + "{a: [[S3CRET]]}}}]\n", "as-user-extra should be a map of lists of texts"},
+        Case{start + extra + "{'': [S3CRET]}}}]\n", "as-user-extra should be a map of lists of texts"},
         Case{start + context + cluster + "users: [{name: u1, user: {token: [S3CRET]}}]\n",
              "line 4: token should be a text"});
     const Files files;
