@@ -77,7 +77,7 @@ TEST_CASE("an address is compared as an address, not as a text", "[k8sclient][tl
     CHECK(server.visits()[0].server_name == ""); // RFC 6066 knows no addresses
 }
 
-TEST_CASE("the name that is given for TLS is the one sent and checked", "[k8sclient][tls][F28]")
+TEST_CASE("the name that is given for TLS is the one sent and checked", "[k8sclient][tls][F28][F30]")
 {
     const Authority ca;
     const TlsServer server(ca.issue({.names = {"api.example"}}));

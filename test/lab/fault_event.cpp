@@ -130,7 +130,7 @@ TEST_CASE("an event that no server sends ends the watch, and costs no node", "[k
     reflection.expect_healed();
 }
 
-TEST_CASE("a node that is made anew under its name is that one", "[k8sclient][lab][F71]")
+TEST_CASE("a node that is made anew under its name is that one", "[k8sclient][lab][F71][F72]")
 {
     const k8s::ReflectorOptions options = GENERATE(from_range(every_way()));
     Lab lab;
@@ -142,6 +142,13 @@ TEST_CASE("a node that is made anew under its name is that one", "[k8sclient][la
         lab.put("node02", "10.244.9.0/24");
         CHECK(reflection.sees_truth());
         CHECK(reflection.seen.deletions == 1);
+    }
+    SECTION("in one event that has another uid")
+    {
+        lab.remake("node02", "10.244.9.0/24");
+        CHECK(reflection.sees_truth());
+        CHECK(reflection.seen.withdrawn == std::vector<std::string>{"node02"});
+        CHECK(reflection.seen.uids == lab.truth.uids);
     }
     SECTION("while nobody looked")
     {

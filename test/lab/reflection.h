@@ -96,6 +96,13 @@ struct Lab {
             truth.deleted.insert(gone.mapped());
         server->delete_node(name);
     }
+    // Another node under its name, without a word of the first one's end.
+    void remake(const std::string& name, const std::string& pod_cidr)
+    {
+        if (const auto gone = truth.uids.extract(name))
+            truth.deleted.insert(gone.mapped());
+        put(name, pod_cidr);
+    }
     // Cuts every connection; faults of connecting strike then.
     void restart()
     {

@@ -87,6 +87,26 @@ TEST_CASE("a token that is not accepted is reported, and read again once it is r
     CHECK(reflection.sees_nodes(both));
 }
 
+TEST_CASE("a token that is never accepted is asked with less and less often, and costs no node",
+          "[k8sclient][lab][F34]")
+{
+    const k8s::ReflectorOptions options = GENERATE(from_range(every_way()));
+    Lab lab;
+    Reflection reflection(lab, options);
+    REQUIRE(reflection.sees_notice(What::watching));
+    lab.server->inject({.what = Fault::What::status, .times = 0, .status = 401});
+    lab.restart();
+    const std::size_t before = lab.server->requests().size();
+    REQUIRE(reflection.sees_notice(What::failed, 6));
+    const auto& notices = reflection.seen.notices;
+    CHECK(notices.back().retry_in >= options.backoff_most);
+    // Each attempt is two: the token is read again at once, since it may have been replaced.
+    CHECK(lab.server->requests().size() - before <= 2 * reflection.seen.count(What::failed));
+    CHECK(reflection.seen.nodes == both);
+    CHECK(reflection.seen.replacements == 1);
+    reflection.expect_healed();
+}
+
 TEST_CASE("a refusal by RBAC names the rule that is missing", "[k8sclient][lab][F38]")
 {
     Lab lab;
