@@ -12,7 +12,7 @@
 namespace routelet::k8s {
 
 // Streaming decoders for what the API server sends about Nodes, in either encoding. They are fed with the
-// body in pieces of any size, as they arrive, and hold only the few fields that routing needs: about one
+// body in pieces of any size, as they arrive, and hold only the few fields that the agent needs: about one
 // percent of a Node. Fields may come in any order and more than once (the last one wins), unknown ones are
 // skipped. In JSON, null or a value of the wrong type is an absent field. After an error a decoder accepts
 // nothing more.

@@ -48,17 +48,20 @@ const NodeList captured_list = {
                .uid = "4cd26c01-0ff8-49ab-9113-a96bb1ec09d0",
                .created = "2026-11-23T17:39:44Z",
                .pod_cidrs = {"10.100.1.0/24"},
-               .internal_ips = {"172.16.0.1"}},
+               .internal_ips = {"172.16.0.1"},
+               .network_unavailable = {"False", "RoutesProgrammed"}},
               {.name = "node-00002",
                .uid = "d4fc2c09-4854-4428-936b-d2e5d892f306",
                .created = "2026-11-23T17:39:44Z",
                .pod_cidrs = {"10.100.2.0/24"},
-               .internal_ips = {"172.16.0.2"}},
+               .internal_ips = {"172.16.0.2"},
+               .network_unavailable = {"False", "FlannelIsUp"}},
               {.name = "node-00003",
                .uid = "807a0365-f006-479b-9e75-5da1abae0f95",
                .created = "2026-11-23T17:39:44Z",
                .pod_cidrs = {"10.100.3.0/24"},
-               .internal_ips = {"172.16.0.3"}}},
+               .internal_ips = {"172.16.0.3"},
+               .network_unavailable = {"False", "FlannelIsUp"}}},
     .version = "36682",
     .continue_token = "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MzY2ODIsInN0YXJ0Ijoibm9kZS0wMDAwM1x1MDAwMCJ9",
 };
@@ -140,6 +143,34 @@ TEST_CASE("what is strange in a Node is read as the server meant it", "[k8sclien
     CHECK(list.nodes[0].uid.empty());
     CHECK(list.nodes[0].pod_cidrs == row.pod_cidrs);
     CHECK(list.nodes[0].internal_ips == row.internal_ips);
+}
+
+TEST_CASE("of a Node's conditions NetworkUnavailable is known, and no other", "[k8sclient][F87]")
+{
+    struct Row {
+        std::string status;
+        ConditionState expected;
+    };
+    const auto row = GENERATE(values<Row>({
+        {R"({"conditions":[{"type":"Ready","status":"True","reason":"R"},)"
+         R"({"message":"m","reason":"Why","status":"True","type":"NetworkUnavailable"}]})",
+         {"True", "Why"}},
+        {R"({"conditions":[{"type":"NetworkUnavailable","status":"False","reason":"Why"},)"
+         R"({"type":"Ready","status":"Unknown","reason":"R"}]})",
+         {"False", "Why"}},
+        {R"({"conditions":[{"type":"NetworkUnavailable","status":"False"}]})", {"False", ""}},
+        {R"({"conditions":[{"type":"NetworkUnavailable","status":true,"reason":null}]})", {"", ""}},
+        {R"({"conditions":[null,7,[],{},{"status":"True","reason":"R"},{"type":"Ready","status":"True"}]})",
+         {}},
+        {R"({"conditions":[{"type":"NetworkUnavailable","status":"True"}],"conditions":null})", {}},
+        {R"({"conditions":null})", {}},
+        {R"({"x":[{"type":"NetworkUnavailable","status":"True"}]})", {}},
+    }));
+    CAPTURE(row.status);
+    const NodeList list =
+        need(decode_list(list_of(R"({"status":)" + row.status + R"(,"metadata":{"name":"a"}})")));
+    REQUIRE(list.nodes.size() == 1);
+    CHECK(list.nodes[0] == Node{.name = "a", .network_unavailable = row.expected});
 }
 
 TEST_CASE("a list may be empty, or its items null or absent", "[k8sclient][F45]")
