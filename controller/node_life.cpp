@@ -28,7 +28,7 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
                    .plugins = options_.state_dir / "plugins.json",
                    .bridge = options_.bridge},
                   log),
-      finding_log_(log)
+      own_node_(options_.node_name), finding_log_(log)
 {
     if (options_.health)
         server_.emplace(io.get_executor(), *options_.health,
@@ -36,9 +36,10 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
     if (options_.network_unavailable_condition)
         network_condition_.emplace(
             io.get_executor(), cluster, log,
-            NetworkCondition::Subject{.node_name = options_.node_name,
-                                      .readiness = [this]() -> const Readiness& { return readiness_; },
-                                      .node_uid = [this] { return reconciler_.own_uid(); }});
+            NetworkCondition::Subject{
+                .node_name = options_.node_name,
+                .readiness = [this]() -> const Readiness& { return readiness_; },
+                .own_node = [this]() -> const OwnNode::State& { return own_node_.state(); }});
 }
 
 void NodeLife::start(std::function<void(std::exception_ptr)> failed)

@@ -3,6 +3,7 @@
 #include "controller/finding_log.h"
 #include "controller/http.h"
 #include "controller/network_condition.h"
+#include "controller/own_node.h"
 #include "controller/reconciler.h"
 #include "controller/status.h"
 
@@ -18,8 +19,8 @@
 namespace routelet::controller {
 
 // What this node does beside routing, all of it following the one readiness predicate: the CNI configuration,
-// the health endpoint, the NetworkUnavailable condition; and its findings in the log. Stay on the
-// io_context's one thread.
+// the health endpoint, the NetworkUnavailable condition; and its findings in the log. Stay on
+// the io_context's one thread.
 class NodeLife {
 public:
     struct Options {
@@ -42,6 +43,9 @@ public:
 
     // Findings of others, shown with its own; who has them logs them.
     void add_findings(FindingSource source) { sources_.push_back(std::move(source)); }
+
+    // To be told what the API server says of Nodes.
+    OwnNode& own_node() noexcept { return own_node_; }
 
     // After each reconciliation.
     void look();
@@ -68,6 +72,7 @@ private:
     ApiState api_;
     CniConfigFile cni_config_;
     std::optional<HttpServer> server_;
+    OwnNode own_node_;
     std::optional<NetworkCondition> network_condition_;
     std::vector<FindingSource> sources_;
     FindingLog finding_log_;

@@ -71,6 +71,23 @@ private:
     std::unique_ptr<Impl> impl_;
 };
 
+// One Node in JSON, as the answer to a write has it.
+class NodeDecoder {
+public:
+    NodeDecoder();
+    NodeDecoder(NodeDecoder&&) noexcept;
+    ~NodeDecoder();
+
+    Result<> feed(std::string_view piece);
+    // Fails unless the whole body was fed, and was one Node with a name.
+    Result<Node> finish();
+
+    struct Impl;
+
+private:
+    std::unique_ptr<Impl> impl_;
+};
+
 // A watch's stream of events. A piece may end anywhere.
 class WatchDecoder {
 public:

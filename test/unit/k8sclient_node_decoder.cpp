@@ -246,6 +246,43 @@ TEST_CASE("a Node that is too large is known by its name, and stops no other", "
     CHECK(events[1].node == Node{.name = "small"});
 }
 
+TEST_CASE("one Node is decoded, and nothing else is taken for one", "[k8sclient]")
+{
+    const auto decode = [](std::string_view body,
+                           std::size_t piece = std::string_view::npos) -> Result<Node> {
+        NodeDecoder decoder;
+        for (; !body.empty(); body.remove_prefix(std::min(piece, body.size())))
+            if (auto fed = decoder.feed(body.substr(0, piece)); !fed)
+                return fed.error();
+        return decoder.finish();
+    };
+    CHECK(need(decode(R"({"kind":"Node","metadata":{"name":"a","uid":"u"},"status":{"conditions":[)"
+                      R"({"type":"NetworkUnavailable","status":"False","reason":"Why"}]}})"
+                      "\n",
+                      GENERATE(1, 7, 1000))) ==
+          Node{.name = "a", .uid = "u", .network_unavailable = {"False", "Why"}});
+
+    struct Row {
+        std::string body;
+        std::string why;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"", "cut short"},
+        {R"({"kind":"Node","metadata":{"name":"a"})", "cut short"},
+        {"<html>", "not valid JSON"},
+        {R"({"kind":"Status","message":"no"})", "is Status, not a Node"},
+        {R"({"metadata":{"name":"a"}})", "an object without kind, not a Node"},
+        {R"({"kind":"Node"})", "a Node without a name"},
+        {R"({"kind":"Node","metadata":{"name":"a"}}{})", "goes on after the end"},
+        {R"({"kind":"Node","metadata":{"name":"a"},"x":")" + std::string(17U << 20U, 'x'),
+         "more than 16 MiB"},
+    }));
+    CAPTURE(row.why);
+    const auto node = decode(row.body);
+    REQUIRE(node.has_error());
+    CHECK_THAT(node.error().text(), has_text(row.why));
+}
+
 TEST_CASE("nodes are handed out as soon as they are complete", "[k8sclient]")
 {
     NodeListDecoder decoder(Encoding::json);
