@@ -1,6 +1,7 @@
 #pragma once
 #include "base/file.h"
 #include "controller/network_condition.h"
+#include "k8sclient/event_recorder.h"
 #include "test/lab/wire.h"
 
 #include <list>
