@@ -43,28 +43,36 @@ public:
     void start();
     std::size_t routes_in_place() const noexcept { return reconciler_.routes_in_place(); }
 
-    void list_begins() override { reconciler_.begin_nodes(); }
+    void list_begins() override
+    {
+        reconciler_.begin_nodes();
+        life_.own_node().begin_list();
+    }
     void listed(k8s::Node node) override
     {
         note_size(node);
         reconciler_.list_node(node);
+        life_.own_node().list(node);
     }
     void replaced(Clock::time_point received) override
     {
         const bool first = !listed_;
         listed_ = true;
+        life_.own_node().end_list();
         if (reconciler_.end_nodes())
             schedule({first ? "start" : "node", received});
     }
     void upserted(k8s::Node node, Clock::time_point received) override
     {
         note_size(node);
+        life_.own_node().upsert(node);
         if (reconciler_.upsert_node(node))
             schedule({"node", received});
     }
     void deleted(k8s::Node node, Clock::time_point received) override
     {
         oversized_.erase(node.name);
+        life_.own_node().erase(node.name);
         if (reconciler_.erase_node(node.name))
             schedule({"node", received});
     }

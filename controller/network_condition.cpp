@@ -12,8 +12,6 @@ namespace asio = boost::asio;
 using namespace std::chrono_literals;
 
 constexpr auto look_every = 1s;
-constexpr std::chrono::seconds retry_first = 1s;
-constexpr std::chrono::seconds retry_most = 60s;
 
 k8s::NodeCondition condition_for(const Readiness& readiness)
 {
@@ -32,11 +30,11 @@ k8s::NodeCondition condition_for(const Readiness& readiness)
 } // namespace
 
 std::optional<k8s::NodeCondition>
-NetworkConditionPolicy::next(const Readiness& readiness, const std::string& node_uid, Clock::time_point now)
+NetworkConditionPolicy::next(const Readiness& readiness, const OwnNode::State& own, Clock::time_point now)
 {
     if (readiness.state != Readiness::State::not_ready)
         unready_since_.reset();
-    if (readiness.state == Readiness::State::unknown || node_uid.empty())
+    if (readiness.state == Readiness::State::unknown || own.uid.empty())
         return std::nullopt;
     if (readiness.state == Readiness::State::not_ready) {
         if (!unready_since_)
@@ -45,15 +43,27 @@ NetworkConditionPolicy::next(const Readiness& readiness, const std::string& node
             return std::nullopt;
     }
     k8s::NodeCondition wanted = condition_for(readiness);
-    if (wanted.status == written_status_ && node_uid == written_uid_)
+    const k8s::ConditionState& shown = own.network_unavailable;
+    if (wanted.status != written_status_ || own.uid != written_uid_) {
+        if (shown != k8s::ConditionState{wanted.status, wanted.reason})
+            return wanted;
+        written(wanted, own, now); // by an earlier run
+        written_at_.reset();
         return std::nullopt;
-    return wanted;
+    }
+    // What was told before the write says nothing of what came of it.
+    const bool is_overwritten = shown.status != wanted.status && own.times_told != written_told_;
+    const bool is_due = !written_at_ || now - *written_at_ >= correct_every;
+    return is_overwritten && is_due ? std::optional(wanted) : std::nullopt;
 }
 
-void NetworkConditionPolicy::written(const k8s::NodeCondition& condition, const std::string& node_uid)
+void NetworkConditionPolicy::written(const k8s::NodeCondition& condition, const OwnNode::State& own,
+                                     Clock::time_point now)
 {
     written_status_ = condition.status;
-    written_uid_ = node_uid;
+    written_uid_ = own.uid;
+    written_told_ = own.times_told;
+    written_at_ = now;
 }
 
 NetworkCondition::NetworkCondition(const asio::any_io_executor& executor, k8s::ClusterConfig config,
@@ -64,32 +74,55 @@ NetworkCondition::NetworkCondition(const asio::any_io_executor& executor, k8s::C
 
 asio::awaitable<void> NetworkCondition::run()
 {
+    using Clock = NetworkConditionPolicy::Clock;
     asio::steady_timer timer(executor_);
-    std::chrono::seconds pause = look_every;
-    std::chrono::seconds retry = retry_first;
+    std::chrono::milliseconds pause = look_every;
+    Clock::time_point not_before{};
+    std::string refused_uid; // of the Node that `not_before` is about
     for (;;) {
-        timer.expires_after(pause);
+        timer.expires_after(std::min<std::chrono::milliseconds>(pause, look_every));
         co_await timer.async_wait(asio::use_awaitable);
         pause = look_every;
-        const std::string uid = subject_.node_uid();
-        const auto wanted = policy_.next(subject_.readiness(), uid, NetworkConditionPolicy::Clock::now());
-        if (!wanted)
-            continue;
-        const Result<> set = co_await status_.set_condition(subject_.node_name, *wanted);
-        if (!set) {
-            trouble_ = set.error().text();
-            pause = retry;
-            retry = std::min(retry * 2, retry_most);
+        const OwnNode::State own = subject_.own_node();
+        const auto wanted = policy_.next(subject_.readiness(), own, Clock::now());
+        if (!wanted) {
+            trouble_.clear(); // there is nothing that could not be written
             continue;
         }
-        trouble_.clear();
-        retry = retry_first;
-        policy_.written(*wanted, uid);
-        log_.write(LogLine(LogLevel::info, "network-condition-set")
-                       .with("status", wanted->status)
-                       .with("reason", wanted->reason)
-                       .with("message", wanted->message));
+        if (own.uid == refused_uid && Clock::now() < not_before)
+            continue;
+        pause = co_await write(*wanted, own);
+        refused_uid = own.uid;
+        not_before = Clock::now() + pause;
     }
+}
+
+// Returns how long to wait before the next.
+asio::awaitable<std::chrono::milliseconds> NetworkCondition::write(k8s::NodeCondition wanted,
+                                                                   OwnNode::State own)
+{
+    k8s::ConditionChange change{.condition = wanted,
+                                .node_uid = own.uid,
+                                .is_transition = own.network_unavailable.status != wanted.status};
+    const auto set = co_await status_.set_condition(subject_.node_name, std::move(change));
+    if (!set)
+        co_return note_failure(set.error());
+    trouble_.clear();
+    pacing_.succeeded();
+    policy_.written(wanted, own, NetworkConditionPolicy::Clock::now());
+    log_.write(LogLine(LogLevel::info, "network-condition-set")
+                   .with("status", wanted.status)
+                   .with("reason", wanted.reason)
+                   .with("message", wanted.message));
+    co_return 0ms;
+}
+
+std::chrono::milliseconds NetworkCondition::note_failure(const k8s::Failure& failure)
+{
+    // That the Node is gone is said by others.
+    const bool is_trouble = k8s::after_status_patch(failure) != k8s::AfterPatch::wait_for_node;
+    trouble_ = is_trouble ? failure.error.text() : std::string();
+    return pacing_.after(failure, std::uniform_real_distribution<double>(1, 2)(random_));
 }
 
 std::vector<Finding> NetworkCondition::findings() const

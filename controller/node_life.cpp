@@ -28,7 +28,7 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
                    .plugins = options_.state_dir / "plugins.json",
                    .bridge = options_.bridge},
                   log),
-      finding_log_(log)
+      own_node_(options_.node_name), finding_log_(log)
 {
     if (options_.health)
         server_.emplace(io.get_executor(), *options_.health,
@@ -36,9 +36,12 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
     if (options_.network_unavailable_condition)
         network_condition_.emplace(
             io.get_executor(), cluster, log,
-            NetworkCondition::Subject{.node_name = options_.node_name,
-                                      .readiness = [this]() -> const Readiness& { return readiness_; },
-                                      .node_uid = [this] { return reconciler_.own_uid(); }});
+            NetworkCondition::Subject{
+                .node_name = options_.node_name,
+                .readiness = [this]() -> const Readiness& { return readiness_; },
+                .own_node = [this]() -> const OwnNode::State& { return own_node_.state(); }});
+    if (options_.events)
+        events_.emplace(io.get_executor(), cluster, log, options_.node_name);
 }
 
 void NodeLife::start(std::function<void(std::exception_ptr)> failed)
@@ -48,6 +51,8 @@ void NodeLife::start(std::function<void(std::exception_ptr)> failed)
         asio::co_spawn(io_, server_->run(), failed);
     if (network_condition_)
         asio::co_spawn(io_, network_condition_->run(), failed);
+    if (events_)
+        asio::co_spawn(io_, events_->run(), failed);
 }
 
 asio::awaitable<void> NodeLife::look_now_and_then()
@@ -69,6 +74,8 @@ void NodeLife::look()
         check_cni_config();
     finding_log_.tell(findings());
     tell_readiness(before);
+    if (events_)
+        events_->look(own_node_.state().uid, readiness_, all_findings());
 }
 
 void NodeLife::tell_readiness(const Readiness& before)
@@ -125,6 +132,14 @@ std::vector<Finding> NodeLife::findings() const
     return all;
 }
 
+std::vector<Finding> NodeLife::all_findings() const
+{
+    std::vector<Finding> all = findings();
+    for (const FindingSource& source : sources_)
+        std::ranges::move(source(), std::back_inserter(all));
+    return all;
+}
+
 HttpResponse NodeLife::answer(std::string_view path) const
 {
     if (path == "/livez" || path == "/healthz")
@@ -134,15 +149,12 @@ HttpResponse NodeLife::answer(std::string_view path) const
                 .body = to_text(readiness_)};
     if (path != "/status")
         return {.status = 404, .body = "known: /livez, /healthz, /readyz, /status\n"};
-    std::vector<Finding> all = findings();
-    for (const FindingSource& source : sources_)
-        std::ranges::move(source(), std::back_inserter(all));
     return {.content_type = "application/json",
             .body = to_json({.node_name = options_.node_name,
                              .api_url = api_url_,
                              .api = api_,
                              .readiness = readiness_,
-                             .findings = all,
+                             .findings = all_findings(),
                              .plan = reconciler_.plan(),
                              .refusals = reconciler_.failures(),
                              .routes_in_place = reconciler_.readiness_facts().routes_in_place})};

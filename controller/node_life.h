@@ -3,6 +3,8 @@
 #include "controller/finding_log.h"
 #include "controller/http.h"
 #include "controller/network_condition.h"
+#include "controller/node_events.h"
+#include "controller/own_node.h"
 #include "controller/reconciler.h"
 #include "controller/status.h"
 
@@ -18,8 +20,8 @@
 namespace routelet::controller {
 
 // What this node does beside routing, all of it following the one readiness predicate: the CNI configuration,
-// the health endpoint, the NetworkUnavailable condition; and its findings in the log. Stay on the
-// io_context's one thread.
+// the health endpoint, the NetworkUnavailable condition; and its findings in the log and as Events. Stay on
+// the io_context's one thread.
 class NodeLife {
 public:
     struct Options {
@@ -29,6 +31,7 @@ public:
         std::filesystem::path state_dir;
         std::optional<HttpAddress> health; // none: no endpoint
         bool network_unavailable_condition = false;
+        bool events = true;
         std::chrono::seconds look_interval{10};
     };
     using FindingSource = std::function<std::vector<Finding>()>;
@@ -43,6 +46,9 @@ public:
     // Findings of others, shown with its own; who has them logs them.
     void add_findings(FindingSource source) { sources_.push_back(std::move(source)); }
 
+    // To be told what the API server says of Nodes.
+    OwnNode& own_node() noexcept { return own_node_; }
+
     // After each reconciliation.
     void look();
     void note_api_server(const std::string& url) { api_url_ = url; } // the one of several that is used
@@ -54,6 +60,7 @@ private:
     void tell_readiness(const Readiness& before);
     void check_cni_config();
     std::vector<Finding> findings() const;
+    std::vector<Finding> all_findings() const;
     HttpResponse answer(std::string_view path) const;
 
     boost::asio::io_context& io_;
@@ -68,7 +75,9 @@ private:
     ApiState api_;
     CniConfigFile cni_config_;
     std::optional<HttpServer> server_;
+    OwnNode own_node_;
     std::optional<NetworkCondition> network_condition_;
+    std::optional<NodeEvents> events_;
     std::vector<FindingSource> sources_;
     FindingLog finding_log_;
 };

@@ -124,6 +124,12 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "--network-unavailable-condition", options.life.network_unavailable_condition,
            "Keep the condition NetworkUnavailable of this Node; needs the permission to patch nodes/status")
         ->envname("ROUTELET_NETWORK_UNAVAILABLE_CONDITION");
+    run.add_flag(
+           "--events", options.life.events,
+           "Tell what is wrong on this node as Events on its Node, in namespace default; --events=false "
+           "for not")
+        ->envname("ROUTELET_EVENTS")
+        ->default_str("true");
 }
 
 void add_status_options(CLI::App& status, RawOptions& raw)

@@ -298,12 +298,6 @@ ReadinessFacts Reconciler::readiness_facts() const
     return facts;
 }
 
-std::string Reconciler::own_uid() const
-{
-    const auto own = nodes_.nodes().find(options_.plan.node_name);
-    return own == nodes_.nodes().end() ? std::string() : own->second.uid;
-}
-
 void Reconciler::report_membership()
 {
     std::set<std::string> names;

@@ -60,8 +60,6 @@ public:
     const LocalFacts& local() const noexcept { return local_; }
     // Of routes that the kernel refused, its words.
     const std::map<IpPrefix, std::string>& failures() const noexcept { return failures_; }
-    // metadata.uid of this machine's own Node; empty when there is none.
-    std::string own_uid() const;
     // What of ours is in the kernel, by destination.
     const std::map<IpPrefix, netlink::Route>& own_routes() const noexcept { return mirror_.own_routes(); }
 

@@ -98,7 +98,9 @@ struct Connection::Impl {
 
 http::request<http::string_body> Connection::Impl::request_for(const Request& asked) const
 {
-    const auto method = asked.method == Method::patch ? http::verb::patch : http::verb::get;
+    const auto method = asked.method == Method::patch  ? http::verb::patch
+                        : asked.method == Method::post ? http::verb::post
+                                                       : http::verb::get;
     http::request<http::string_body> request(method, config.path_prefix + asked.target, 11);
     request.set(http::field::host, join_host_port(config.host, config.port));
     request.set(http::field::user_agent, agent);

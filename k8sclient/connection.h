@@ -39,7 +39,7 @@ public:
     ~Connection();
 
     // Sends a request and reads the head of its response, waiting for that as long as `patience`.
-    enum class Method { get, patch };
+    enum class Method { get, patch, post };
     struct Request {
         Method method = Method::get;
         std::string target; // path and query

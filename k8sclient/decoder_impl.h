@@ -12,6 +12,12 @@ struct NodeListDecoder::Impl {
     virtual Result<NodeList> finish() = 0;
 };
 
+struct NodeDecoder::Impl {
+    virtual ~Impl() = default;
+    virtual Result<> feed(std::string_view piece) = 0;
+    virtual Result<Node> finish() = 0;
+};
+
 struct WatchDecoder::Impl {
     virtual ~Impl() = default;
     virtual Result<> feed(std::string_view piece, std::vector<WatchEvent>& events) = 0;
@@ -19,6 +25,7 @@ struct WatchDecoder::Impl {
 };
 
 std::unique_ptr<NodeListDecoder::Impl> make_json_list_decoder();
+std::unique_ptr<NodeDecoder::Impl> make_json_node_decoder();
 std::unique_ptr<NodeListDecoder::Impl> make_protobuf_list_decoder();
 std::unique_ptr<WatchDecoder::Impl> make_json_watch_decoder();
 std::unique_ptr<WatchDecoder::Impl> make_protobuf_watch_decoder();
@@ -37,6 +44,9 @@ struct Object {
 
 // What a watch frame of this type about this object says.
 Result<WatchEvent> to_event(std::string_view type, Object object);
+
+// Fails unless `object` is a Node with a name.
+Result<Node> to_node(Object object);
 
 // Fails unless `list` is a NodeList with a resourceVersion.
 Result<NodeList> to_list(Object list, std::vector<Node> nodes);

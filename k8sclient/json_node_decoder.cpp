@@ -273,28 +273,45 @@ void skip_white_space(std::string_view& text)
     text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
 }
 
+// All of `piece` is of the one document that a body holds.
+Result<> feed_document(Decoder& decoder, std::string_view piece)
+{
+    while (!piece.empty()) {
+        if (decoder.parser.done()) {
+            skip_white_space(piece);
+            if (!piece.empty())
+                return malformed("the body goes on after the end of its object");
+            return {};
+        }
+        if (auto parsed = decoder.parse_some(piece); !parsed)
+            return parsed;
+    }
+    return {};
+}
+
 class JsonListDecoder final : public NodeListDecoder::Impl {
 public:
-    Result<> feed(std::string_view piece) override
-    {
-        while (!piece.empty()) {
-            if (decoder_.parser.done()) {
-                skip_white_space(piece);
-                if (!piece.empty())
-                    return malformed("the body goes on after the end of the list");
-                return {};
-            }
-            if (auto parsed = decoder_.parse_some(piece); !parsed)
-                return parsed;
-        }
-        return {};
-    }
+    Result<> feed(std::string_view piece) override { return feed_document(decoder_, piece); }
     std::vector<Node> take_nodes() override { return std::exchange(decoder_.handler().items, {}); }
     Result<NodeList> finish() override
     {
         if (!decoder_.parser.done())
             return malformed("the list was cut short");
         return to_list(decoder_.handler().object.take(), take_nodes());
+    }
+
+private:
+    Decoder decoder_{Place::object};
+};
+
+class JsonNodeDecoder final : public NodeDecoder::Impl {
+public:
+    Result<> feed(std::string_view piece) override { return feed_document(decoder_, piece); }
+    Result<Node> finish() override
+    {
+        if (!decoder_.parser.done())
+            return malformed("the answer was cut short");
+        return to_node(decoder_.handler().object.take());
     }
 
 private:
@@ -328,6 +345,11 @@ private:
 std::unique_ptr<NodeListDecoder::Impl> make_json_list_decoder()
 {
     return std::make_unique<JsonListDecoder>();
+}
+
+std::unique_ptr<NodeDecoder::Impl> make_json_node_decoder()
+{
+    return std::make_unique<JsonNodeDecoder>();
 }
 
 std::unique_ptr<WatchDecoder::Impl> make_json_watch_decoder()

@@ -29,6 +29,26 @@ bool is_going_down(const ResponseHead& head)
     return head.status == 503 || (head.closes && (head.status == 429 || head.status >= 500));
 }
 
+const char* name_of(Connection::Method method)
+{
+    switch (method) {
+    case Connection::Method::get:
+        break;
+    case Connection::Method::patch:
+        return "PATCH";
+    case Connection::Method::post:
+        return "POST";
+    }
+    return "GET";
+}
+
+Refusal::Of asked_of(Connection::Method method, const std::string& target)
+{
+    if (method == Connection::Method::get)
+        return Refusal::Of::nodes;
+    return target.starts_with("/api/v1/nodes/") ? Refusal::Of::node_status : Refusal::Of::events;
+}
+
 } // namespace
 
 NodeApi::NodeApi(asio::any_io_executor executor, ClusterConfig config, Encoding preferred,
@@ -59,10 +79,7 @@ asio::awaitable<Answer<NodeApi::Page>> NodeApi::list(std::string target, std::fu
             close();
             if (!fed)
                 distrust_protobuf();
-            Failure failure =
-                transport_failure(list.error().within("GET " + access_.cluster().url() + target));
-            failure.why = Failure::Why::undecodable;
-            co_return failure;
+            co_return undecodable("GET", target, list.error());
         }
         if (is_end)
             co_return Page{std::move(list->version), std::move(list->continue_token), Clock::now()};
@@ -88,7 +105,7 @@ asio::awaitable<Answer<std::string_view>> NodeApi::read_some(Clock::time_point d
     co_return *piece;
 }
 
-asio::awaitable<Answer<void>> NodeApi::patch_status(std::string node, std::string body)
+asio::awaitable<Answer<Node>> NodeApi::patch_status(std::string node, std::string body)
 {
     Connection::Request asked;
     asked.method = Connection::Method::patch;
@@ -96,15 +113,49 @@ asio::awaitable<Answer<void>> NodeApi::patch_status(std::string node, std::strin
     asked.content_type = "application/strategic-merge-patch+json";
     asked.body = std::move(body);
     asked.patience = patch_patience;
+    const std::string target = asked.target;
     Answer<Encoding> accepted = co_await request(std::move(asked));
     if (!accepted)
         co_return accepted.error();
+
+    NodeDecoder decoder;
     const Clock::time_point deadline = Clock::now() + patch_patience;
+    for (;;) {
+        Answer<std::string_view> piece = co_await read_some(deadline);
+        if (!piece)
+            co_return piece.error();
+        const bool is_end = piece->empty();
+        Result<> fed = decoder.feed(*piece);
+        Result<Node> patched = !fed ? Result<Node>(fed.error()) : is_end ? decoder.finish() : Node();
+        if (!patched) {
+            close();
+            co_return undecodable("PATCH", target, patched.error());
+        }
+        if (is_end)
+            co_return *patched;
+    }
+}
+
+asio::awaitable<Answer<void>> NodeApi::write(Connection::Request asked)
+{
+    const auto patience = asked.patience;
+    Answer<Encoding> accepted = co_await request(std::move(asked));
+    if (!accepted)
+        co_return accepted.error();
+    const Clock::time_point deadline = Clock::now() + patience;
     for (;;) {
         Answer<std::string_view> piece = co_await read_some(deadline);
         if (!piece || piece->empty())
             co_return Answer<void>(); // it is done, whatever becomes of the answer's rest
     }
+}
+
+Failure NodeApi::undecodable(const char* method, const std::string& target, const Error& why)
+{
+    Failure failure =
+        transport_failure(why.within(std::string(method) + " " + access_.cluster().url() + target));
+    failure.why = Failure::Why::undecodable;
+    return failure;
 }
 
 asio::awaitable<Answer<Encoding>> NodeApi::get(std::string target, std::chrono::milliseconds patience)
@@ -127,7 +178,8 @@ asio::awaitable<Answer<Encoding>> NodeApi::request(Connection::Request asked)
         if (!head)
             co_return head.error();
         const std::optional<Encoding> encoding = encoding_of(head->content_type);
-        if (head->status == 200 && encoding && head->content_encoding.empty())
+        const bool is_created = head->status == 201 && asked.method == Connection::Method::post;
+        if ((head->status == 200 || is_created) && encoding && head->content_encoding.empty())
             co_return *encoding;
         Failure failure = co_await read_refusal(asked.method, asked.target, *head);
         if (is_going_down(*head)) {
@@ -187,9 +239,15 @@ asio::awaitable<Failure> NodeApi::read_refusal(Connection::Method method, std::s
     }
     if (connection_ && !connection_->is_reusable())
         close();
-    Failure failure = describe_refusal({access_.cluster().url() + target, access_.cluster().origin,
-                                        head.status, head.reason, head.content_type, head.content_encoding,
-                                        body, method == Connection::Method::patch});
+    Failure failure = describe_refusal({.url = access_.cluster().url() + target,
+                                        .origin = access_.cluster().origin,
+                                        .code = head.status,
+                                        .reason = head.reason,
+                                        .content_type = head.content_type,
+                                        .content_encoding = head.content_encoding,
+                                        .body = body,
+                                        .of = asked_of(method, target),
+                                        .method = name_of(method)});
     failure.retry_after = head.retry_after;
     co_return failure;
 }

@@ -21,9 +21,9 @@ namespace routelet::k8s {
 template <class T>
 using Answer = boost::system::result<T, Failure>;
 
-// Requests about Nodes over one connection at a time, which is kept for the next request as long as the
-// server keeps it. Servers and credentials are ServerAccess's.
-// Private to k8sclient; stay on its executor.
+// Requests about Nodes, and Events of them, over one connection at a time, which is kept for the next request
+// as long as the server keeps it. Servers and credentials are ServerAccess's. Private to k8sclient; stay on
+// its executor.
 class NodeApi {
 public:
     using Clock = std::chrono::steady_clock;
@@ -45,8 +45,12 @@ public:
     };
     boost::asio::awaitable<Answer<Page>> list(std::string target, std::function<void(Node)> each);
 
-    // A strategic merge patch of the status subresource; the answer's body is read and dropped.
-    boost::asio::awaitable<Answer<void>> patch_status(std::string node, std::string body);
+    // A strategic merge patch of the status subresource. Gives the Node as the server has it then.
+    boost::asio::awaitable<Answer<Node>> patch_status(std::string node, std::string body);
+
+    // A POST or a PATCH; the answer's body is read and dropped. An answer that breaks off after its head
+    // counts as whole.
+    boost::asio::awaitable<Answer<void>> write(Connection::Request asked);
 
     // Starts a watch, in the encoding that is returned; then read_some() gives what the server sends.
     boost::asio::awaitable<Answer<Encoding>> watch(std::string target);
@@ -63,6 +67,7 @@ private:
     boost::asio::awaitable<Answer<ResponseHead>> send(Connection::Request asked);
     boost::asio::awaitable<Failure> read_refusal(Connection::Method method, std::string target,
                                                  ResponseHead head);
+    Failure undecodable(const char* method, const std::string& target, const Error& why);
 
     ServerAccess access_;
     Encoding encoding_; // that is asked for

@@ -64,6 +64,17 @@ Result<WatchEvent> to_event(std::string_view type_name, Object object)
     return event;
 }
 
+Result<Node> to_node(Object object)
+{
+    if (object.kind != "Node")
+        return malformed("the answer is " +
+                         (object.kind.empty() ? "an object without kind" : shown(object.kind)) +
+                         ", not a Node");
+    if (object.node.name.empty())
+        return malformed("the answer is a Node without a name");
+    return std::move(object.node);
+}
+
 Result<NodeList> to_list(Object list, std::vector<Node> nodes)
 {
     if (list.kind != "NodeList") {
@@ -95,6 +106,20 @@ std::vector<Node> NodeListDecoder::take_nodes()
 }
 
 Result<NodeList> NodeListDecoder::finish()
+{
+    return impl_->finish();
+}
+
+NodeDecoder::NodeDecoder() : impl_(make_json_node_decoder()) {}
+NodeDecoder::NodeDecoder(NodeDecoder&&) noexcept = default;
+NodeDecoder::~NodeDecoder() = default;
+
+Result<> NodeDecoder::feed(std::string_view piece)
+{
+    return impl_->feed(piece);
+}
+
+Result<Node> NodeDecoder::finish()
 {
     return impl_->finish();
 }

@@ -12,7 +12,7 @@
 namespace routelet::k8s {
 
 // Streaming decoders for what the API server sends about Nodes, in either encoding. They are fed with the
-// body in pieces of any size, as they arrive, and hold only the few fields that routing needs: about one
+// body in pieces of any size, as they arrive, and hold only the few fields that the agent needs: about one
 // percent of a Node. Fields may come in any order and more than once (the last one wins), unknown ones are
 // skipped. In JSON, null or a value of the wrong type is an absent field. After an error a decoder accepts
 // nothing more.
@@ -64,6 +64,23 @@ public:
     // The list, without the nodes that were taken, once the whole body was fed. Fails unless it was one
     // complete NodeList with a resourceVersion.
     Result<NodeList> finish();
+
+    struct Impl;
+
+private:
+    std::unique_ptr<Impl> impl_;
+};
+
+// One Node in JSON, as the answer to a write has it.
+class NodeDecoder {
+public:
+    NodeDecoder();
+    NodeDecoder(NodeDecoder&&) noexcept;
+    ~NodeDecoder();
+
+    Result<> feed(std::string_view piece);
+    // Fails unless the whole body was fed, and was one Node with a name.
+    Result<Node> finish();
 
     struct Impl;
 

@@ -39,6 +39,10 @@ constexpr std::array members = {
     Member{Place::status, "addresses", Place::addresses},
     Member{Place::address, "type", Place::address_type},
     Member{Place::address, "address", Place::address_text},
+    Member{Place::status, "conditions", Place::conditions},
+    Member{Place::condition, "type", Place::condition_type},
+    Member{Place::condition, "status", Place::condition_status},
+    Member{Place::condition, "reason", Place::condition_reason},
     Member{Place::details, "causes", Place::causes},
     Member{Place::cause, "reason", Place::cause_reason},
     Member{Place::cause, "message", Place::cause_message},
@@ -63,6 +67,8 @@ Place element_of(Place container) noexcept
         return Place::pod_cidrs_entry;
     case Place::addresses:
         return Place::address;
+    case Place::conditions:
+        return Place::condition;
     case Place::causes:
         return Place::cause;
     default:
@@ -96,12 +102,22 @@ void ObjectFields::begin(Place place)
         object_.node.pod_cidrs.emplace_back();
         break;
     case Place::status:
+        begin(Place::addresses);
+        begin(Place::conditions);
+        break;
     case Place::addresses:
         object_.node.internal_ips.clear();
         break;
     case Place::address:
         address_type_.clear();
         address_text_.clear();
+        break;
+    case Place::conditions:
+        object_.node.network_unavailable = {};
+        break;
+    case Place::condition:
+        condition_type_.clear();
+        condition_ = {};
         break;
     case Place::details:
     case Place::causes:
@@ -151,6 +167,12 @@ std::string* ObjectFields::text_at(Place place)
         return &address_type_;
     case Place::address_text:
         return &address_text_;
+    case Place::condition_type:
+        return &condition_type_;
+    case Place::condition_status:
+        return &condition_.status;
+    case Place::condition_reason:
+        return &condition_.reason;
     case Place::cause_reason:
         return &cause_reason_;
     case Place::cause_message:
@@ -166,6 +188,8 @@ void ObjectFields::end(Place place)
         object_.node.pod_cidrs.pop_back(); // null, or not a text
     if (place == Place::address && address_type_ == "InternalIP" && !address_text_.empty())
         object_.node.internal_ips.push_back(address_text_);
+    if (place == Place::condition && condition_type_ == "NetworkUnavailable")
+        object_.node.network_unavailable = condition_;
     // Servers before 1.19 name it in the message only.
     if (place == Place::cause &&
         (cause_reason_ == "ResourceVersionTooLarge" || cause_message_ == "Too large resource version"))

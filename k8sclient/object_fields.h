@@ -43,6 +43,11 @@ enum class Place {
     address,
     address_type,
     address_text,
+    conditions,
+    condition,
+    condition_type,
+    condition_status,
+    condition_reason,
     // in details of a Status
     causes,
     cause,
@@ -80,6 +85,8 @@ private:
     std::string pod_cidr_;
     std::string address_type_;
     std::string address_text_;
+    std::string condition_type_;
+    ConditionState condition_;
     std::string cause_reason_;
     std::string cause_message_;
 };

@@ -137,12 +137,34 @@ void read_address(pbf_reader address, Node& node)
         node.internal_ips.push_back(std::move(value));
 }
 
+void read_condition(pbf_reader condition, Node& node)
+{
+    bool is_ours = false;
+    ConditionState state;
+    for_each_field(condition, [&](pbf_reader& field) {
+        if (field.tag() == 1)
+            is_ours = field.get_view() == "NetworkUnavailable";
+        else if (field.tag() == 2)
+            state.status = text(field);
+        else if (field.tag() == 5)
+            state.reason = text(field);
+        else
+            return false;
+        return true;
+    });
+    if (is_ours)
+        node.network_unavailable = std::move(state);
+}
+
 void read_node_status(pbf_reader status, Node& node)
 {
     for_each_field(status, [&](pbf_reader& field) {
-        if (field.tag() != 5)
+        if (field.tag() == 4)
+            read_condition(field.get_message(), node);
+        else if (field.tag() == 5)
+            read_address(field.get_message(), node);
+        else
             return false;
-        read_address(field.get_message(), node);
         return true;
     });
 }

@@ -7,7 +7,7 @@
 #include <string_view>
 
 // Whole protobuf messages of Kubernetes (generated.proto of k8s.io/api/core/v1 and k8s.io/apimachinery), of
-// which the fields that routing needs are read. Private to k8sclient. All functions fail on bytes that are
+// which the fields that the agent needs are read. Private to k8sclient. All functions fail on bytes that are
 // not of that form.
 namespace routelet::k8s {
 

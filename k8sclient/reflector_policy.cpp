@@ -41,15 +41,36 @@ std::string excerpt(std::string_view body)
     return text;
 }
 
-std::string remedy(const Refusal& refusal)
+std::string rights_for(Refusal::Of what)
+{
+    switch (what) {
+    case Refusal::Of::nodes:
+        break;
+    case Refusal::Of::node_status:
+        return "resources [nodes/status], verbs [patch]";
+    case Refusal::Of::events:
+        return "resources [events], verbs [create, patch]";
+    }
+    return "resources [nodes], verbs [get, list, watch]";
+}
+
+// A write that is wrong, whoever sends it when. A Node of another uid than the patch's is not such a case.
+bool is_our_bug(const Refusal& refusal, const std::string& words)
+{
+    if (refusal.of == Refusal::Of::nodes || words.find("metadata.uid") != std::string::npos)
+        return false;
+    return refusal.code == 400 || refusal.code == 413 || refusal.code == 415 || refusal.code == 422;
+}
+
+std::string remedy(const Refusal& refusal, const std::string& words)
 {
     if (refusal.code == 401)
         return "; the token or client certificate of " + refusal.origin + " is not accepted, has it expired?";
-    if (refusal.code == 403 && refusal.is_status_patch)
-        return "; the RBAC rule it needs: apiGroups [\"\"], resources [nodes/status], verbs [patch]";
     if (refusal.code == 403)
-        return "; the RBAC rule it needs: apiGroups [\"\"], resources [nodes], verbs [get, list, watch]";
-    if (refusal.code == 404 && !refusal.is_status_patch)
+        return "; the RBAC rule it needs: apiGroups [\"\"], " + rights_for(refusal.of);
+    if (is_our_bug(refusal, words))
+        return "; this is a bug of Routelet's, or an admission policy's doing: please report it";
+    if (refusal.code == 404 && refusal.of == Refusal::Of::nodes)
         return "; is this the address of a Kubernetes API server?";
     if (refusal.code == 200 && !refusal.content_encoding.empty())
         return "; its content encoding is " + refusal.content_encoding +
@@ -138,6 +159,7 @@ bool refuses_streaming(const Failure& failure)
         return true;
     case Failure::Why::transport:
     case Failure::Why::undecodable:
+    case Failure::Why::ignored:
         break;
     }
     return false;
@@ -207,9 +229,8 @@ Failure describe_refusal(const Refusal& refusal)
     const std::string words = !failure.status.message.empty() ? failure.status.message
                               : is_text                       ? excerpt(refusal.body)
                                                               : std::string();
-    failure.error.context = (refusal.is_status_patch ? "PATCH " : "GET ") + refusal.url + ": " +
-                            std::to_string(refusal.code) + " " + refusal.reason +
-                            (words.empty() ? "" : ": " + words) + remedy(refusal);
+    failure.error.context = refusal.method + " " + refusal.url + ": " + std::to_string(refusal.code) + " " +
+                            refusal.reason + (words.empty() ? "" : ": " + words) + remedy(refusal, words);
     return failure;
 }
 

@@ -18,6 +18,7 @@ struct Failure {
         event,       // an ERROR event in a watch
         undecodable, // bytes that are not what was asked for
         endless,     // a streaming list whose end does not come
+        ignored,     // a write that was accepted, and is not in the object that the answer shows
     };
     Why why = Why::transport;
     Error error;
@@ -120,7 +121,9 @@ struct Refusal {
     std::string content_type;
     std::string content_encoding = {};
     std::string_view body;
-    bool is_status_patch = false; // of a Node; otherwise a GET of Nodes
+    enum class Of { nodes, node_status, events };
+    Of of = Of::nodes; // what was asked for
+    std::string method = "GET";
 };
 Failure describe_refusal(const Refusal& refusal);
 

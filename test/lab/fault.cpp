@@ -60,6 +60,7 @@ Fault read_fault(const Json& text)
     Fault fault;
     fault.what = value_of(whats, text.at("what").get<std::string>());
     fault.requests = value_of(requests_names, text.value("requests", std::string("any")));
+    fault.target = text.value("target", fault.target);
     fault.times = text.value("times", fault.times);
     fault.after_frames = text.value("after_frames", fault.after_frames);
     fault.after_bytes = text.value("after_bytes", fault.after_bytes);
@@ -104,6 +105,7 @@ Json to_json(const Fault& fault)
 {
     return {{"what", name_of(whats, fault.what)},
             {"requests", name_of(requests_names, fault.requests)},
+            {"target", fault.target},
             {"times", fault.times},
             {"after_frames", fault.after_frames},
             {"after_bytes", fault.after_bytes},
@@ -117,11 +119,12 @@ Json to_json(const Fault& fault)
             {"ending", name_of(endings, fault.ending)}};
 }
 
-std::optional<Fault> FaultList::strike(Fault::Requests requests)
+std::optional<Fault> FaultList::strike(Fault::Requests requests, std::string_view target)
 {
     const auto found = std::ranges::find_if(faults_, [&](const Fault& fault) {
-        return fault.requests == requests ||
-               (fault.requests == Requests::any && requests != Requests::connect);
+        return target.find(fault.target) != std::string_view::npos &&
+               (fault.requests == requests ||
+                (fault.requests == Requests::any && requests != Requests::connect));
     });
     if (found == faults_.end())
         return std::nullopt;

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace routelet::lab {
@@ -37,6 +38,7 @@ struct Fault {
 
     What what = What::silence;
     Requests requests = Requests::any; // any: whatever is a request; not connect
+    std::string target = {};           // strikes only where the request's target has this in it
     unsigned times = 1;                // requests that it strikes; 0: until healed
     std::size_t after_frames = 0;      // lines of a watch that come through first; another body is one frame
     std::size_t after_bytes = 0;       // bytes of the body (after those frames) that come through
@@ -60,7 +62,7 @@ class FaultList {
 public:
     void add(Fault fault) { faults_.push_back(std::move(fault)); }
     void clear() { faults_.clear(); }
-    std::optional<Fault> strike(Fault::Requests requests);
+    std::optional<Fault> strike(Fault::Requests requests, std::string_view target = {});
     Json described() const;
 
 private:

@@ -32,6 +32,7 @@ Members of a fault:
   what          refuse silence cut status garbage byte_by_byte delay gone no_bookmarks duplicate chunks
                 content_type empty_list
   requests      any (default) list watch get write connect; connect: a connection, before TLS
+  target        only requests whose target has this text in it: "/events"
   times         how many requests it strikes, default 1; 0: until healed
   after_frames, after_bytes   what comes through first (cut, silence, garbage, gone)
   status, retry_after, body   for status; body also for garbage

@@ -87,12 +87,17 @@ TEST_CASE("a list of faults is a script: each strikes as often as it says, the f
     CHECK_FALSE(faults.strike(Fault::Requests::connect));
     faults.clear();
     CHECK_FALSE(faults.strike(Fault::Requests::list));
+
+    faults.add({.what = What::cut, .requests = Fault::Requests::write, .target = "/events"});
+    CHECK_FALSE(faults.strike(Fault::Requests::write, "/api/v1/nodes/node01/status"));
+    CHECK(faults.strike(Fault::Requests::write, "/api/v1/namespaces/default/events")->what == What::cut);
 }
 
 TEST_CASE("a fault reads as it is written", "[lab][fault]")
 {
     const Fault fault{.what = What::status,
                       .requests = Fault::Requests::list,
+                      .target = "/nodes",
                       .times = 3,
                       .status = 429,
                       .retry_after = "1",

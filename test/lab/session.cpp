@@ -173,7 +173,7 @@ asio::awaitable<bool> TlsSession::serve(Request request)
         co_return sent;
     }
 
-    const std::optional<Fault> fault = lab_.faults.strike(kind_of(request));
+    const std::optional<Fault> fault = lab_.faults.strike(kind_of(request), request.target);
     if (fault && fault->what == Fault::What::refuse) {
         close(true);
         co_return false;

@@ -14,6 +14,9 @@ inline std::ostream& operator<<(std::ostream& out, const Node& node)
         out << " pods=" << cidr;
     for (const std::string& ip : node.internal_ips)
         out << " ip=" << ip;
+    if (node.network_unavailable != ConditionState{})
+        out << " NetworkUnavailable=" << node.network_unavailable.status << "/"
+            << node.network_unavailable.reason;
     return out << (node.is_oversized ? " oversized" : "");
 }
 

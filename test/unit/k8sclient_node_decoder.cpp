@@ -48,17 +48,20 @@ const NodeList captured_list = {
                .uid = "4cd26c01-0ff8-49ab-9113-a96bb1ec09d0",
                .created = "2026-11-23T17:39:44Z",
                .pod_cidrs = {"10.100.1.0/24"},
-               .internal_ips = {"172.16.0.1"}},
+               .internal_ips = {"172.16.0.1"},
+               .network_unavailable = {"False", "RoutesProgrammed"}},
               {.name = "node-00002",
                .uid = "d4fc2c09-4854-4428-936b-d2e5d892f306",
                .created = "2026-11-23T17:39:44Z",
                .pod_cidrs = {"10.100.2.0/24"},
-               .internal_ips = {"172.16.0.2"}},
+               .internal_ips = {"172.16.0.2"},
+               .network_unavailable = {"False", "FlannelIsUp"}},
               {.name = "node-00003",
                .uid = "807a0365-f006-479b-9e75-5da1abae0f95",
                .created = "2026-11-23T17:39:44Z",
                .pod_cidrs = {"10.100.3.0/24"},
-               .internal_ips = {"172.16.0.3"}}},
+               .internal_ips = {"172.16.0.3"},
+               .network_unavailable = {"False", "FlannelIsUp"}}},
     .version = "36682",
     .continue_token = "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6MzY2ODIsInN0YXJ0Ijoibm9kZS0wMDAwM1x1MDAwMCJ9",
 };
@@ -142,6 +145,34 @@ TEST_CASE("what is strange in a Node is read as the server meant it", "[k8sclien
     CHECK(list.nodes[0].internal_ips == row.internal_ips);
 }
 
+TEST_CASE("of a Node's conditions NetworkUnavailable is known, and no other", "[k8sclient][F87]")
+{
+    struct Row {
+        std::string status;
+        ConditionState expected;
+    };
+    const auto row = GENERATE(values<Row>({
+        {R"({"conditions":[{"type":"Ready","status":"True","reason":"R"},)"
+         R"({"message":"m","reason":"Why","status":"True","type":"NetworkUnavailable"}]})",
+         {"True", "Why"}},
+        {R"({"conditions":[{"type":"NetworkUnavailable","status":"False","reason":"Why"},)"
+         R"({"type":"Ready","status":"Unknown","reason":"R"}]})",
+         {"False", "Why"}},
+        {R"({"conditions":[{"type":"NetworkUnavailable","status":"False"}]})", {"False", ""}},
+        {R"({"conditions":[{"type":"NetworkUnavailable","status":true,"reason":null}]})", {"", ""}},
+        {R"({"conditions":[null,7,[],{},{"status":"True","reason":"R"},{"type":"Ready","status":"True"}]})",
+         {}},
+        {R"({"conditions":[{"type":"NetworkUnavailable","status":"True"}],"conditions":null})", {}},
+        {R"({"conditions":null})", {}},
+        {R"({"x":[{"type":"NetworkUnavailable","status":"True"}]})", {}},
+    }));
+    CAPTURE(row.status);
+    const NodeList list =
+        need(decode_list(list_of(R"({"status":)" + row.status + R"(,"metadata":{"name":"a"}})")));
+    REQUIRE(list.nodes.size() == 1);
+    CHECK(list.nodes[0] == Node{.name = "a", .network_unavailable = row.expected});
+}
+
 TEST_CASE("a list may be empty, or its items null or absent", "[k8sclient][F45]")
 {
     const std::string items = GENERATE(R"("items":[],)", R"("items":null,)", "");
@@ -213,6 +244,43 @@ TEST_CASE("a Node that is too large is known by its name, and stops no other", "
     CHECK(events[0].node == Node{.name = "large", .is_oversized = true});
     CHECK(events[0].version == "7");
     CHECK(events[1].node == Node{.name = "small"});
+}
+
+TEST_CASE("one Node is decoded, and nothing else is taken for one", "[k8sclient]")
+{
+    const auto decode = [](std::string_view body,
+                           std::size_t piece = std::string_view::npos) -> Result<Node> {
+        NodeDecoder decoder;
+        for (; !body.empty(); body.remove_prefix(std::min(piece, body.size())))
+            if (auto fed = decoder.feed(body.substr(0, piece)); !fed)
+                return fed.error();
+        return decoder.finish();
+    };
+    CHECK(need(decode(R"({"kind":"Node","metadata":{"name":"a","uid":"u"},"status":{"conditions":[)"
+                      R"({"type":"NetworkUnavailable","status":"False","reason":"Why"}]}})"
+                      "\n",
+                      GENERATE(1, 7, 1000))) ==
+          Node{.name = "a", .uid = "u", .network_unavailable = {"False", "Why"}});
+
+    struct Row {
+        std::string body;
+        std::string why;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"", "cut short"},
+        {R"({"kind":"Node","metadata":{"name":"a"})", "cut short"},
+        {"<html>", "not valid JSON"},
+        {R"({"kind":"Status","message":"no"})", "is Status, not a Node"},
+        {R"({"metadata":{"name":"a"}})", "an object without kind, not a Node"},
+        {R"({"kind":"Node"})", "a Node without a name"},
+        {R"({"kind":"Node","metadata":{"name":"a"}}{})", "goes on after the end"},
+        {R"({"kind":"Node","metadata":{"name":"a"},"x":")" + std::string(17U << 20U, 'x'),
+         "more than 16 MiB"},
+    }));
+    CAPTURE(row.why);
+    const auto node = decode(row.body);
+    REQUIRE(node.has_error());
+    CHECK_THAT(node.error().text(), has_text(row.why));
 }
 
 TEST_CASE("nodes are handed out as soon as they are complete", "[k8sclient]")

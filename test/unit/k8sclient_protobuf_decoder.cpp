@@ -259,6 +259,42 @@ TEST_CASE("a field that a newer server may add is skipped, whatever its type", "
     CHECK(list.version == "5");
 }
 
+TEST_CASE("of a Node's conditions in protobuf NetworkUnavailable is known, and no other",
+          "[k8sclient][protobuf][F87]")
+{
+    const auto condition = [](const std::string& type, const std::string& status, const std::string& reason) {
+        return message([&](pbf_writer& writer) {
+            writer.add_string(1, type);
+            writer.add_string(2, status);
+            writer.add_message(3, message([](pbf_writer& time) { time.add_int64(1, 1767225600); }));
+            writer.add_string(5, reason);
+            writer.add_string(6, "a message");
+        });
+    };
+    struct Row {
+        std::vector<std::string> conditions;
+        ConditionState expected;
+    };
+    const auto row = GENERATE_COPY(values<Row>({
+        {{}, {}},
+        {{condition("Ready", "True", "R")}, {}},
+        {{condition("Ready", "True", "R"), condition("NetworkUnavailable", "False", "Why"),
+          condition("MemoryPressure", "Unknown", "M")},
+         {"False", "Why"}},
+        {{condition("NetworkUnavailable", "True", "")}, {"True", ""}},
+        {{""}, {}},
+    }));
+    const std::string node = node_bytes("a") + message([&](pbf_writer& more) {
+                                 more.add_message(3, message([&](pbf_writer& status) {
+                                                      for (const std::string& one : row.conditions)
+                                                          status.add_message(4, one);
+                                                  }));
+                             });
+    const NodeList list = need(decode_list(list_of({node})));
+    REQUIRE(list.nodes.size() == 1);
+    CHECK(list.nodes[0].network_unavailable == row.expected);
+}
+
 TEST_CASE("an empty list in protobuf is a list", "[k8sclient][protobuf]")
 {
     CHECK(need(decode_list(list_of({}))) == NodeList{.nodes = {}, .version = "5", .continue_token = ""});

@@ -130,6 +130,32 @@ must admin create clusterrolebinding nobody --clusterrole routelet --serviceacco
 must leave_node node05
 check "given the rights, it carries on by itself" within 60 has_routes node01 node02 node04
 
+# --- what is wrong on a node, as Events on its Node
+
+# has_event NODE TYPE REASON: stock kubectl shows it.
+has_event() { admin describe node "$1" >"$work/described" 2>&1 && a_line_has "$work/described" "${@:2}"; }
+# events_of NODE REASON JSONPATH: what the path finds in these Events.
+events_of()
+{
+    admin get events --field-selector "involvedObject.name=$1,reason=$2,source=routelet" -o "jsonpath=$3"
+}
+must stop_agent node02
+bridge=(ip -n "$hosts-node02")
+must "${bridge[@]}" link add cni0 type bridge
+must "${bridge[@]}" link set cni0 up
+must "${bridge[@]}" address add 10.244.2.129/25 dev cni0
+start_agent node02
+check "another plugin's bridge on the node's range is a Warning in kubectl describe node" \
+    within 40 has_event node02 Warning OwnRangeInUse routelet cni0
+check "so is that the node is not ready" within 10 has_event node02 Warning RouteletNotReady
+check "the Event is about this very Node" \
+    equal "$(admin get node node02 -o 'jsonpath={.metadata.uid}')" events_of node02 OwnRangeInUse '{.items[*].involvedObject.uid}'
+check "and says who tells it" equal "routelet node02" events_of node02 OwnRangeInUse '{.items[*].reportingComponent} {.items[*].source.host}'
+check "none is told of a node where nothing is wrong" equal "" events_of node01 RouteletNotReady '{.items[*].reason}'
+must "${bridge[@]}" link del cni0
+check "that it is over is an Event, too" within 40 has_event node02 Normal RouteletReady
+check "and the routes are as before" within 5 has_routes node01 node02 node04
+
 # --- an agent with a client certificate instead of a token
 
 must stop_agent node01
