@@ -12,6 +12,25 @@
 namespace routelet {
 namespace {
 
+Result<std::string> read_all(int fd, const std::filesystem::path& path, std::size_t limit)
+{
+    std::string content;
+    std::array<char, 8192> piece{};
+    for (;;) {
+        const ssize_t got = ::read(fd, piece.data(), piece.size());
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return last_errno("reading " + path.string());
+        if (got == 0)
+            return content;
+        if (content.size() + static_cast<std::size_t>(got) > limit)
+            return make_error(boost::system::errc::file_too_large,
+                              "reading " + path.string() + " (limit " + std::to_string(limit) + " bytes)");
+        content.append(piece.data(), static_cast<std::size_t>(got));
+    }
+}
+
 Result<> write_all(int fd, std::string_view content, const std::filesystem::path& path)
 {
     while (!content.empty()) {
@@ -55,22 +74,21 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t lim
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file)
         return last_errno("opening " + path.string());
+    return read_all(file.fd(), path, limit);
+}
 
-    std::string content;
-    std::array<char, 8192> piece{};
-    for (;;) {
-        const ssize_t got = ::read(file.fd(), piece.data(), piece.size());
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return last_errno("reading " + path.string());
-        if (got == 0)
-            return content;
-        if (content.size() + static_cast<std::size_t>(got) > limit)
-            return make_error(boost::system::errc::file_too_large,
-                              "reading " + path.string() + " (limit " + std::to_string(limit) + " bytes)");
-        content.append(piece.data(), static_cast<std::size_t>(got));
-    }
+Result<std::string> read_regular_file(const std::filesystem::path& path, std::size_t limit)
+{
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!file)
+        return last_errno("opening " + path.string());
+    struct stat status = {};
+    if (::fstat(file.fd(), &status) != 0)
+        return last_errno("examining " + path.string());
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) // read() says it of a directory
+        return make_error(boost::system::errc::not_supported,
+                          "reading " + path.string() + ", which is not a regular file");
+    return read_all(file.fd(), path, limit);
 }
 
 Result<> write_file_atomically(const std::filesystem::path& path, std::string_view content,

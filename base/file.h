@@ -14,6 +14,10 @@ namespace routelet {
 // file_too_large beyond `limit` bytes, and with is_a_directory for one; the context names the path.
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t limit = 16U << 20U);
 
+// The same of a regular file only. For files that somebody else names: a FIFO or a terminal would keep the
+// reader waiting for ever. Fails with not_supported for those, and waits for nothing.
+Result<std::string> read_regular_file(const std::filesystem::path& path, std::size_t limit = 16U << 20U);
+
 // Replaces the file by one with this content: written beside it, renamed over it, so that a reader sees the
 // old content or the new and never a part. The parent directory must exist.
 // `durable` also syncs file and directory, for what has to survive a power loss.

@@ -54,7 +54,7 @@ Result<std::string> read_pem(const PemSource& source, std::string_view what)
 {
     if (!source.inline_pem.empty() || source.file.empty())
         return source.inline_pem;
-    auto text = read_file(source.file, pem_limit);
+    auto text = read_regular_file(source.file, pem_limit);
     if (!text)
         return text.error().within(what);
     return std::move(*text);
@@ -96,7 +96,7 @@ Result<Secret> parse_token(std::string_view text, std::string_view what)
 
 Result<Secret> read_token_file(const std::filesystem::path& file)
 {
-    auto text = read_file(file, token_limit);
+    auto text = read_regular_file(file, token_limit);
     if (!text)
         return text.error().within("token");
     return parse_token(*text, "token file " + file.string());

@@ -47,3 +47,24 @@ TEST_CASE("reading fails with the path in the text", "[base]")
     CHECK(big.error().code == boost::system::errc::file_too_large);
     CHECK_THAT(big.error().text(), has_text("big"));
 }
+
+TEST_CASE("what is no regular file is waited for only where that is meant", "[base]")
+{
+    const TemporaryDirectory directory;
+    need(write_file_atomically(directory.path / "file", "one"));
+    REQUIRE(::mkfifo((directory.path / "fifo").c_str(), 0600) == 0);
+    std::filesystem::create_symlink("/dev/zero", directory.path / "zero");
+
+    CHECK(need(read_regular_file(directory.path / "file")) == "one");
+    CHECK_THAT(need(read_regular_file("/proc/self/status")), has_text("Name:"));
+    CHECK(read_regular_file(directory.path / "file", 2).error().code == boost::system::errc::file_too_large);
+    CHECK(read_regular_file(directory.path / "absent").error().code ==
+          boost::system::errc::no_such_file_or_directory);
+    CHECK(read_regular_file(directory.path).error().code == boost::system::errc::is_a_directory);
+    for (const auto* name : {"fifo", "zero"}) {
+        const auto content = read_regular_file(directory.path / name); // does not return when it waits
+        REQUIRE(content.has_error());
+        CHECK(content.error().code == boost::system::errc::not_supported);
+        CHECK_THAT(content.error().text(), has_text(std::string(name) + ", which is not a regular file"));
+    }
+}

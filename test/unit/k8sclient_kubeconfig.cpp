@@ -5,6 +5,8 @@
 #include "test/support/catch.h"
 #include "test/support/temporary_directory.h"
 
+#include <sys/stat.h>
+
 #include <vector>
 
 using namespace routelet;
@@ -212,6 +214,28 @@ TEST_CASE("a CA that cannot be used is refused", "[k8sclient][config]")
     CHECK_THAT(text, has_text("kubeconfig " + files.file.string() + ": "));
     CHECK_THAT(text, has_text(c.says));
     check_silent_about(secret, text);
+}
+
+TEST_CASE("a file that a kubeconfig names and that has no end, or is no file, is refused at once",
+          "[k8sclient][config]")
+{
+    const Files files;
+    REQUIRE(::mkfifo((files.directory.path / "fifo").c_str(), 0600) == 0);
+    files.write("huge", "");
+    std::filesystem::resize_file(files.directory.path / "huge", std::uintmax_t{10} << 30U);
+    struct Case {
+        std::string name;
+        std::string says;
+    };
+    const auto c = GENERATE(Case{"fifo", "fifo, which is not a regular file"},
+                            Case{"/dev/zero", "/dev/zero, which is not a regular file"},
+                            Case{"huge", "huge (limit "}, Case{".", "Is a directory"});
+    CAPTURE(c.name);
+    const std::string pair = "client-certificate: server.crt, client-key: ";
+    CHECK_THAT(files.text_of_cluster_error("server: 'https://h', certificate-authority: " + c.name),
+               has_text(c.says));
+    CHECK_THAT(files.text_of_user_error("tokenFile: " + c.name), has_text(c.says));
+    CHECK_THAT(files.text_of_user_error(pair + c.name), has_text(c.says));
 }
 
 TEST_CASE("a user is known by a token, a token file or a client certificate", "[k8sclient][config]")
