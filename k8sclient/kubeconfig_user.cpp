@@ -74,21 +74,26 @@ Result<> read_client_certificate(const KubeconfigMap& user, ClusterConfig& confi
     return check_has_private_key(*key_pem, config.client_key);
 }
 
+constexpr int most_levels = 32;
+constexpr int most_values = 10'000; // counted where aliases lead: a few lines may make much
+
 // An entry of YAML as JSON, for a credential plugin to read. Numbers and the like stay what they look like.
-nlohmann::json json_of(const YAML::Node& node, int depth = 0)
+nlohmann::json json_of(const YAML::Node& node, int& values, int depth = 0)
 {
-    if (depth > 32)
+    if (depth > most_levels)
         refuse_type(node, plugin_extension, "less deep");
+    if (++values > most_values)
+        refuse_type(node, plugin_extension, "smaller");
     if (node.IsMap()) {
         auto object = nlohmann::json::object();
         for (const auto& member : node)
-            object[member.first.Scalar()] = json_of(member.second, depth + 1);
+            object[member.first.Scalar()] = json_of(member.second, values, depth + 1);
         return object;
     }
     if (node.IsSequence()) {
         auto list = nlohmann::json::array();
         for (const auto& entry : node)
-            list.push_back(json_of(entry, depth + 1));
+            list.push_back(json_of(entry, values, depth + 1));
         return list;
     }
     if (!node.IsScalar())
@@ -105,9 +110,11 @@ nlohmann::json json_of(const YAML::Node& node, int depth = 0)
 
 std::string plugin_config_of(const YAML::Node& cluster)
 {
+    int values = 0;
     for (const YAML::Node& entry : entries_of(cluster, "extensions"))
         if (entry.IsMap() && text_of(entry, "name") == plugin_extension && has(entry, "extension"))
-            return json_of(entry["extension"]).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+            return json_of(entry["extension"], values)
+                .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     return "";
 }
 

@@ -343,6 +343,16 @@ TEST_CASE("what a cluster has for a credential plugin is given as JSON", "[k8scl
         "exec: {apiVersion: client.authentication.k8s.io/v1, command: x, interactiveMode: IfAvailable, "
         "provideClusterInfo: true}"));
     CHECK(config.exec->cluster_config == R"({"audience":"a","list":[1,1.5,true,null,"1"]})");
+
+    // Aliases make much of little: this would be 2^32 lists.
+    CHECK_THAT(files.text_of_error("current-context: prod\n"
+                                   "contexts: [{name: prod, context: {cluster: c1, user: u1}}]\n"
+                                   "clusters: [{name: c1, cluster: {server: 'https://h', extensions: [{name: "
+                                   "client.authentication.k8s.io/exec, extension: &all [*all, *all]}]}}]\n"
+                                   "users: [{name: u1, user: {exec: {apiVersion: "
+                                   "client.authentication.k8s.io/v1, command: x, interactiveMode: Never, "
+                                   "provideClusterInfo: true}}}]\n"),
+               has_text("client.authentication.k8s.io/exec should be "));
 }
 
 TEST_CASE("a user may be known by a password, and act as another", "[k8sclient][config]")
