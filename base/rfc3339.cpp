@@ -1,5 +1,6 @@
 #include "base/rfc3339.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -77,8 +78,16 @@ std::optional<std::chrono::system_clock::time_point> parse_rfc3339(std::string_v
                                       chrono::day(static_cast<unsigned>(*day))};
     if (!offset || !date.ok() || *hour > 23 || *minute > 59 || *second > 60)
         return std::nullopt;
-    return chrono::sys_days(date) + chrono::hours(*hour) + chrono::minutes(*minute) +
-           chrono::seconds(*second) - *offset;
+    using Clock = chrono::system_clock;
+    const chrono::sys_seconds when = chrono::sys_days(date) + chrono::hours(*hour) +
+                                     chrono::minutes(*minute) + chrono::seconds(*second) - *offset;
+    return std::clamp(when, chrono::ceil<chrono::seconds>(Clock::time_point::min()),
+                      chrono::floor<chrono::seconds>(Clock::time_point::max()));
+}
+
+std::string to_rfc3339(std::chrono::sys_seconds when)
+{
+    return date_and_time(when) + "Z";
 }
 
 std::string to_rfc3339(std::chrono::system_clock::time_point when)

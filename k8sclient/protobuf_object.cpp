@@ -62,7 +62,7 @@ std::string time_text(pbf_reader time)
     }
     if (seconds <= 0 || seconds > last_of_year_9999)
         return "";
-    return to_rfc3339(std::chrono::system_clock::time_point(std::chrono::seconds(seconds)));
+    return to_rfc3339(std::chrono::sys_seconds(std::chrono::seconds(seconds)));
 }
 
 bool is_initial_events_end(pbf_reader annotation)

@@ -30,6 +30,17 @@ TEST_CASE("a time in RFC 3339 is read with its fraction and its offset", "[base]
     CHECK(to_rfc3339(*time) == "2024-02-29T12:34:56Z");
 }
 
+TEST_CASE("a time that no clock here reaches is read as its last one, never as one that is past", "[base]")
+{
+    const auto never = parse_rfc3339("9999-12-31T23:59:59Z"); // what some write for "does not expire"
+    REQUIRE(never);
+    CHECK(to_rfc3339(*never) == "2262-04-11T23:47:16Z");
+    const auto first = parse_rfc3339("0001-01-01T00:00:00+23:59");
+    REQUIRE(first);
+    CHECK(to_rfc3339(*first) == "1677-09-21T00:12:44Z");
+    CHECK(to_rfc3339(std::chrono::sys_seconds(253'402'300'799s)) == "9999-12-31T23:59:59Z");
+}
+
 TEST_CASE("what is no time is not read as one", "[base]")
 {
     const auto text = GENERATE("", "tomorrow", "2024-02-30T12:34:56Z", "2024-02-29T12:34:56",
