@@ -92,6 +92,8 @@ public:
         on_key_part(part, size, code);
         key_place_ = size <= longest_key ? member_of(open_.back().place, key_) : Place::skipped;
         key_.clear();
+        if (key_place_ == Place::items && root_ == Place::frame)
+            key_place_ = Place::skipped; // an event is about one object
         return true;
     }
 

@@ -97,7 +97,12 @@ NodeListDecoder::~NodeListDecoder() = default;
 
 Result<> NodeListDecoder::feed(std::string_view piece)
 {
-    return impl_->feed(piece);
+    if (failure_)
+        return *failure_;
+    auto fed = impl_->feed(piece);
+    if (!fed)
+        failure_ = fed.error();
+    return fed;
 }
 
 std::vector<Node> NodeListDecoder::take_nodes()
@@ -107,6 +112,8 @@ std::vector<Node> NodeListDecoder::take_nodes()
 
 Result<NodeList> NodeListDecoder::finish()
 {
+    if (failure_)
+        return *failure_;
     return impl_->finish();
 }
 
@@ -134,7 +141,12 @@ WatchDecoder::~WatchDecoder() = default;
 
 Result<> WatchDecoder::feed(std::string_view piece, std::vector<WatchEvent>& events)
 {
-    return impl_->feed(piece, events);
+    if (failure_)
+        return *failure_;
+    auto fed = impl_->feed(piece, events);
+    if (!fed)
+        failure_ = fed.error();
+    return fed;
 }
 
 bool WatchDecoder::between_frames() const noexcept

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,7 @@ namespace routelet::k8s {
 // body in pieces of any size, as they arrive, and hold only the few fields that the agent needs: about one
 // percent of a Node. Fields may come in any order and more than once (the last one wins), unknown ones are
 // skipped. In JSON, null or a value of the wrong type is an absent field. After an error a decoder accepts
-// nothing more.
+// nothing more: whatever it is fed, the error is the same.
 
 // Why the server said no (meta/v1 Status).
 struct Status {
@@ -69,6 +70,7 @@ public:
 
 private:
     std::unique_ptr<Impl> impl_;
+    std::optional<Error> failure_;
 };
 
 // One Node in JSON, as the answer to a write has it.
@@ -105,6 +107,7 @@ public:
 
 private:
     std::unique_ptr<Impl> impl_;
+    std::optional<Error> failure_;
 };
 
 // The Status in the body of a refusal; Status{} when the body is something else, such as a proxy's HTML.

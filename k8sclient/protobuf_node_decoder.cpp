@@ -82,7 +82,7 @@ public:
             if (auto step = take(piece); !step)
                 return step;
             if (!note_read(before - piece.size()))
-                return malformed("a field of the list goes beyond its end");
+                return beyond_its_end();
         }
         return {};
     }
@@ -99,6 +99,8 @@ public:
 private:
     enum class Level { envelope, list };
     enum class Expects { magic, tag, varint, length, value };
+
+    static Error beyond_its_end() { return malformed("a field of the list goes beyond its end"); }
 
     // The next part of a field.
     Result<> take(std::string_view& piece)
@@ -171,6 +173,8 @@ private:
 
     Result<> begin_run(std::uint64_t size, Use use)
     {
+        if (level_ == Level::list && size >= list_left_) // of which a byte that said so is not taken off yet
+            return beyond_its_end();
         use_ = use;
         expects_ = Expects::value;
         run_.begin(size, use == Use::nothing ? 0 : object_limit);

@@ -396,6 +396,39 @@ TEST_CASE("events before a broken one are handed out", "[k8sclient]")
     CHECK(events.size() == 1);
 }
 
+TEST_CASE("a decoder that failed accepts nothing more", "[k8sclient]")
+{
+    const std::string good = list_of(R"({"metadata":{"name":"a"}})");
+    const auto bad = GENERATE_COPY(good + "x", "x", list_of("{}"), "{\"items\":[],\"items\":[]");
+    NodeListDecoder decoder(Encoding::json);
+    const auto failure = decoder.feed(bad);
+    REQUIRE(failure.has_error());
+    decoder.take_nodes();
+    for (const std::string& more : {std::string(" "), std::string("}"), good}) {
+        const auto again = decoder.feed(more);
+        REQUIRE(again.has_error());
+        CHECK(again.error().text() == failure.error().text());
+    }
+    CHECK(decoder.take_nodes().empty());
+    CHECK(decoder.finish().has_error());
+
+    WatchDecoder watch(Encoding::json);
+    std::vector<WatchEvent> events;
+    REQUIRE(watch.feed(R"({"type":"ADDED","object":{}})", events).has_error());
+    CHECK(watch.feed(R"({"type":"ADDED","object":{"metadata":{"name":"a"}}})", events).has_error());
+    CHECK(events.empty());
+}
+
+TEST_CASE("items are a list's, and in an event nothing", "[k8sclient]")
+{
+    const std::string event =
+        R"({"type":"ADDED","object":{"metadata":{"name":"a"},"items":[{"metadata":{"name":"b"}},7]}})";
+    const auto events = decode_events(event + event);
+    REQUIRE(events.size() == 2);
+    CHECK(events[0].node == Node{.name = "a"});
+    CHECK(events[1] == events[0]);
+}
+
 TEST_CASE("a refusal's Status is read from its body, and nothing from a proxy's page", "[k8sclient]")
 {
     CHECK(

@@ -326,6 +326,58 @@ TEST_CASE("what is no list of Nodes in protobuf is refused", "[k8sclient][protob
     CHECK_THAT(list.error().text(), has_text(row.why));
 }
 
+TEST_CASE("the time of a Node is read up to the year 9999", "[k8sclient][protobuf]")
+{
+    struct Row {
+        std::uint64_t seconds;
+        std::string created;
+    };
+    const auto row = GENERATE(values<Row>(
+        {{253'402'300'799, "9999-12-31T23:59:59Z"}, {253'402'300'800, ""}, {~std::uint64_t{0}, ""}}));
+    const std::string node = message([&](pbf_writer& writer) {
+        writer.add_message(1, message([&](pbf_writer& metadata) {
+                               metadata.add_string(1, "a");
+                               metadata.add_message(
+                                   8, message([&](pbf_writer& time) { time.add_uint64(1, row.seconds); }));
+                           }));
+    });
+    CHECK(need(decode_list(list_of({node}))).nodes.at(0).created == row.created);
+}
+
+TEST_CASE("an item that goes beyond the list's end is not handed out, however the body is cut",
+          "[k8sclient][protobuf]")
+{
+    const std::string list = message([](pbf_writer& writer) { writer.add_message(2, node_bytes("a")); });
+    const std::string body = envelope("NodeList", list.substr(0, list.size() - 1));
+    for (const std::size_t first : {body.size() - 1, body.size()}) {
+        NodeListDecoder decoder(Encoding::protobuf);
+        const bool failed =
+            decoder.feed(body.substr(0, first)).has_error() || decoder.feed(body.substr(first)).has_error();
+        CHECK(failed);
+        CHECK(decoder.take_nodes().empty());
+    }
+}
+
+TEST_CASE("a decoder of protobuf that failed accepts nothing more", "[k8sclient][protobuf]")
+{
+    const std::string good = list_of({node_bytes("a")});
+    const auto bad = GENERATE_COPY(std::string("x"), list_of({""}), envelope("NodeList", "\x12\x7fx"),
+                                   good + "\x1a\x01x", good + "\x07");
+    NodeListDecoder decoder(Encoding::protobuf);
+    REQUIRE(decoder.feed(bad).has_error());
+    decoder.take_nodes();
+    for (const std::string& more : {std::string("\x22"), std::string(1, '\0'), good})
+        CHECK(decoder.feed(more).has_error());
+    CHECK(decoder.take_nodes().empty());
+    CHECK(decoder.finish().has_error());
+
+    WatchDecoder watch(Encoding::protobuf);
+    std::vector<WatchEvent> events;
+    REQUIRE(watch.feed(frame_of("garbage"), events).has_error());
+    CHECK(watch.feed(frame_of("ADDED", envelope("Node", node_bytes("a"))), events).has_error());
+    CHECK(events.empty());
+}
+
 TEST_CASE("events in protobuf before a broken one are handed out", "[k8sclient][protobuf]")
 {
     const std::string good = frame_of("ADDED", envelope("Node", node_bytes("a")));
