@@ -9,10 +9,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto good_watch = 10s;             // one that lasts so long was no failure
-constexpr unsigned most_undecodable = 2;     // then the list may heal it
-constexpr unsigned most_internal_errors = 6; // about a minute, with the default backoff
-constexpr std::size_t most_body_shown = 300; // bytes of what is not a Status
+constexpr auto good_watch = 10s;                 // one that lasts so long was no failure
+constexpr unsigned most_undecodable = 2;         // then the list may heal it
+constexpr unsigned most_internal_errors = 6;     // about a minute, with the default backoff
+constexpr std::size_t most_body_shown = 300;     // bytes of what is not a Status
+constexpr std::size_t most_message_shown = 1024; // bytes of what is
 
 // RFC 3986 section 2.1; resource versions and continue tokens are opaque.
 std::string percent_encoded(std::string_view text)
@@ -33,9 +34,9 @@ std::string percent_encoded(std::string_view text)
 }
 
 // The first words of a page, on one line.
-std::string excerpt(std::string_view body)
+std::string excerpt(std::string_view body, std::size_t most)
 {
-    std::string text(body.substr(0, most_body_shown));
+    std::string text(body.substr(0, most));
     std::ranges::replace_if(
         text, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
     return text;
@@ -226,9 +227,10 @@ Failure describe_refusal(const Refusal& refusal)
     failure.status = decode_status(encoding, refusal.body);
     failure.status.code = refusal.code;
     const bool is_text = encoding == Encoding::json && refusal.content_encoding.empty();
-    const std::string words = !failure.status.message.empty() ? failure.status.message
-                              : is_text                       ? excerpt(refusal.body)
-                                                              : std::string();
+    const std::string words = !failure.status.message.empty()
+                                  ? excerpt(failure.status.message, most_message_shown)
+                              : is_text ? excerpt(refusal.body, most_body_shown)
+                                        : std::string();
     failure.error.context = refusal.method + " " + refusal.url + ": " + std::to_string(refusal.code) + " " +
                             refusal.reason + (words.empty() ? "" : ": " + words) + remedy(refusal, words);
     return failure;

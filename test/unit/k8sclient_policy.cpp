@@ -390,6 +390,16 @@ TEST_CASE("a long page is shown by its beginning", "[k8sclient][policy]")
     CHECK(text.size() < 500);
 }
 
+TEST_CASE("a Status with a long message is shown by its beginning", "[k8sclient][policy]")
+{
+    const std::string message(100'000, 'x');
+    const Failure failure =
+        k8s::describe_refusal(refusal(500, "Internal Server Error", R"({"message":")" + message + "\"}"));
+    CHECK(failure.status.message == message);
+    CHECK_THAT(failure.error.text(), has_text(std::string(1024, 'x')));
+    CHECK(failure.error.text().size() < 1200);
+}
+
 TEST_CASE("a Status that says too large is told from one that says too old", "[k8sclient][policy]")
 {
     const Failure failure = k8s::describe_refusal(refusal(
