@@ -75,7 +75,7 @@ public:
         if (place == Place::item)
             return refuse("an item is not an object", code);
         if (place == Place::items && std::exchange(has_items_, true))
-            return refuse("items comes twice", code); // those of the first are given out already
+            return refuse_second_items(code);
         open_.push_back({place, true});
         return true;
     }
@@ -125,7 +125,9 @@ public:
     bool on_null(Code& code)
     {
         const Place place = begin_value();
-        return place == Place::items || end_scalar(place, code);
+        if (place == Place::items)
+            return !has_items_ || refuse_second_items(code);
+        return end_scalar(place, code);
     }
     bool on_number_part(Text, Code&) { return true; }
     bool on_comment_part(Text, Code&) { return true; }
@@ -142,6 +144,11 @@ private:
         problem = std::move(why);
         code = make_error_code(boost::system::errc::bad_message);
         return false;
+    }
+
+    bool refuse_second_items(Code& code)
+    {
+        return refuse("items comes twice", code); // those of the first are given out already
     }
 
     // An item is inside the list's object, and has fields of its own.

@@ -45,6 +45,7 @@ struct Folder {
     Folder()
     {
         const fs::path& path = directory.path;
+        fs::create_directory(path / "identity");
         const lab::Identity identity = lab::identity_in(path / "identity", {"localhost"});
         fs::copy_file(identity.ca, path / "ca.crt");
         fs::copy_file(identity.certificate, path / "client.crt");

@@ -3,14 +3,21 @@
 #include "test/fuzz/pieces.h"
 #include "test/fuzz/target.h"
 
+#include <optional>
+
 namespace routelet::fuzz {
 
 struct DecodedWatch {
     std::vector<k8s::WatchEvent> events;
-    bool failed = false;
+    std::optional<std::string> failure;
     bool between_frames = false; // at the end of what did not fail
 
-    friend bool operator==(const DecodedWatch&, const DecodedWatch&) = default;
+    // The words of a failure may differ.
+    friend bool operator==(const DecodedWatch& a, const DecodedWatch& b)
+    {
+        return a.events == b.events && a.failure.has_value() == b.failure.has_value() &&
+               a.between_frames == b.between_frames;
+    }
 };
 
 inline void require_nothing_more(k8s::WatchDecoder& decoder, std::string_view rest)
@@ -30,7 +37,7 @@ inline DecodedWatch decode_watch(k8s::Encoding encoding, const std::vector<std::
         if (const auto fed = decoder.feed(piece, decoded.events); !fed) {
             require(!fed.error().text().empty(), "a failure says why");
             require_nothing_more(decoder, piece);
-            decoded.failed = true;
+            decoded.failure = fed.error().text();
             return decoded;
         }
     }

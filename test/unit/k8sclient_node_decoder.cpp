@@ -201,6 +201,7 @@ TEST_CASE("what is not a list of Nodes is refused", "[k8sclient]")
         {R"({"kind":"NodeList","metadata":{"resourceVersion":"7"},"items":{}})", "items is not an array"},
         {R"({"kind":"NodeList","metadata":{"resourceVersion":"7"},"items":"none"})", "items is not an array"},
         {R"({"kind":"NodeList","items":[{"metadata":{"name":"a"}}],"items":[]})", "items comes twice"},
+        {R"({"kind":"NodeList","items":[{"metadata":{"name":"a"}}],"items":null})", "items comes twice"},
         {list_of("null"), "an item is not an object"},
         {list_of("[]"), "an item is not an object"},
         {list_of(R"({"metadata":null})"), "an item has no name"},
