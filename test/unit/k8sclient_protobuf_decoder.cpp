@@ -361,7 +361,7 @@ TEST_CASE("an item that goes beyond the list's end is not handed out, however th
 TEST_CASE("a decoder of protobuf that failed accepts nothing more", "[k8sclient][protobuf]")
 {
     const std::string good = list_of({node_bytes("a")});
-    const auto bad = GENERATE_COPY(std::string("x"), list_of({""}), envelope("NodeList", "\x12\x7fx"),
+    const auto bad = GENERATE_COPY(std::string("garbage"), list_of({""}), envelope("NodeList", "\x12\x7fx"),
                                    good + "\x1a\x01x", good + "\x07");
     NodeListDecoder decoder(Encoding::protobuf);
     REQUIRE(decoder.feed(bad).has_error());
