@@ -123,11 +123,18 @@ NodeDecoder::~NodeDecoder() = default;
 
 Result<> NodeDecoder::feed(std::string_view piece)
 {
-    return impl_->feed(piece);
+    if (failure_)
+        return *failure_;
+    auto fed = impl_->feed(piece);
+    if (!fed)
+        failure_ = fed.error();
+    return fed;
 }
 
 Result<Node> NodeDecoder::finish()
 {
+    if (failure_)
+        return *failure_;
     return impl_->finish();
 }
 

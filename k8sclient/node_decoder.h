@@ -88,6 +88,7 @@ public:
 
 private:
     std::unique_ptr<Impl> impl_;
+    std::optional<Error> failure_;
 };
 
 // A watch's stream of events. A piece may end anywhere.

@@ -413,6 +413,11 @@ TEST_CASE("a decoder that failed accepts nothing more", "[k8sclient]")
     CHECK(decoder.take_nodes().empty());
     CHECK(decoder.finish().has_error());
 
+    NodeDecoder node;
+    REQUIRE(node.feed(R"({"kind":"Node","metadata":{"name":"a"}} x)").has_error());
+    CHECK(node.feed(" ").has_error());
+    CHECK(node.finish().has_error());
+
     WatchDecoder watch(Encoding::json);
     std::vector<WatchEvent> events;
     REQUIRE(watch.feed(R"({"type":"ADDED","object":{}})", events).has_error());
