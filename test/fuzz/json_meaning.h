@@ -21,7 +21,8 @@ struct Document {
 
 inline std::optional<Document> parse_object(std::string_view body)
 {
-    if (body.starts_with("\xef\xbb\xbf")) // which nlohmann passes over
+    // What nlohmann passes over at the beginning, and takes for the end.
+    if (body.starts_with("\xef\xbb\xbf") || body.find('\0') != std::string_view::npos)
         return std::nullopt;
     Document document;
     const auto count = [&](int depth, json::parse_event_t event, const json& parsed) {
@@ -70,6 +71,9 @@ inline k8s::Node meant_node(const json& object)
     for (const json& address : array_at(object_at(object, "status"), "addresses"))
         if (text_at(address, "type") == "InternalIP" && !text_at(address, "address").empty())
             node.internal_ips.push_back(text_at(address, "address"));
+    for (const json& condition : array_at(object_at(object, "status"), "conditions"))
+        if (text_at(condition, "type") == "NetworkUnavailable")
+            node.network_unavailable = {text_at(condition, "status"), text_at(condition, "reason")};
     return node;
 }
 

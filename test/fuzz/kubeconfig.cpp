@@ -128,8 +128,11 @@ void check_config(const k8s::ClusterConfig& config)
     require(config.client_certificate.empty() == config.client_key.empty(),
             "a certificate comes with its key");
     require(config.ca.empty() || !config.skip_tls_verify, "a CA that was given is used");
-    for (const auto& [name, value] : config.headers)
+    for (const auto& [name, value] : config.headers) {
         require(is_printable(value), "who is impersonated can stand in an HTTP header");
+        require(is_printable(name) && name.find_first_of(" :\"(),/;<=>?@[\\]{}") == std::string::npos,
+                "the name of a header is a token (RFC 9110 section 5.6.2)");
+    }
     if (!config.exec)
         return;
     require(!config.exec->command.empty(), "a credential plugin has a command");

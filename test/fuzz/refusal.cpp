@@ -12,6 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     static constexpr std::array<const char*, 4> types = {
         "application/json", "application/vnd.kubernetes.protobuf", "text/html", ""};
     static constexpr std::array codes = {200, 400, 401, 403, 404, 410, 422, 429, 500, 503, 504};
+    static constexpr std::array of = {k8s::Refusal::Of::node_status, k8s::Refusal::Of::nodes,
+                                      k8s::Refusal::Of::events};
     if (size < 2)
         return 0;
     const std::string_view body = fuzz::text_of(data + 2, size - 2);
@@ -26,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                .reason = "Reason",
                                .content_type = types[data[0] % types.size()],
                                .body = body,
-                               .is_status_patch = data[0] >= 0x80};
+                               .of = of[(data[0] >> 6U) % of.size()]};
     const k8s::Failure failure = k8s::describe_refusal(refusal);
     require(failure.status.code == refusal.code, "the code is HTTP's");
     require(!failure.error.text().empty(), "a failure says why");
