@@ -344,15 +344,20 @@ TEST_CASE("what a cluster has for a credential plugin is given as JSON", "[k8scl
         "provideClusterInfo: true}"));
     CHECK(config.exec->cluster_config == R"({"audience":"a","list":[1,1.5,true,null,"1"]})");
 
-    // Aliases make much of little: this would be 2^32 lists.
+    std::string extension = "&a0 [1, 1]";
+    for (int level = 1; level < 28; ++level) // each twice the one before: 2^28 numbers
+        extension += ", &a" + std::to_string(level) + " [*a" + std::to_string(level - 1) + ", *a" +
+                     std::to_string(level - 1) + "]";
     CHECK_THAT(files.text_of_error("current-context: prod\n"
                                    "contexts: [{name: prod, context: {cluster: c1, user: u1}}]\n"
                                    "clusters: [{name: c1, cluster: {server: 'https://h', extensions: [{name: "
-                                   "client.authentication.k8s.io/exec, extension: &all [*all, *all]}]}}]\n"
+                                   "client.authentication.k8s.io/exec, extension: [" +
+                                   extension +
+                                   "]}]}}]\n"
                                    "users: [{name: u1, user: {exec: {apiVersion: "
                                    "client.authentication.k8s.io/v1, command: x, interactiveMode: Never, "
                                    "provideClusterInfo: true}}}]\n"),
-               has_text("client.authentication.k8s.io/exec should be "));
+               has_text("client.authentication.k8s.io/exec should be smaller"));
 }
 
 TEST_CASE("a user may be known by a password, and act as another", "[k8sclient][config]")
