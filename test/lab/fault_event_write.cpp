@@ -32,12 +32,12 @@ struct EventWriter {
     k8s::EventRecorder recorder;
     std::vector<std::string> dropped;
 
-    explicit EventWriter(Lab& on)
+    explicit EventWriter(Lab& on, std::chrono::milliseconds answer_patience = patience)
         : lab(on), agent(on), recorder(agent.loop.context.get_executor(), admin_of(on),
                                        {.source = {.component = "routelet", .host = "node01"},
                                         .backoff_first = 1ms,
                                         .backoff_most = 4ms,
-                                        .patience = 100ms,
+                                        .patience = answer_patience,
                                         .most_waiting = 8})
     {
         recorder.on_dropped(
@@ -113,7 +113,7 @@ TEST_CASE("Events that are refused are dropped and counted, and nothing else suf
     }));
     CAPTURE(to_json(row.fault).dump());
     Lab lab;
-    EventWriter writer(lab);
+    EventWriter writer(lab, row.fault.what == Fault::What::silence ? 100ms : patience);
     lab.server->inject(on_events(row.fault));
     writer.recorder.record(warning("a"));
     REQUIRE(writer.sees(row.counts));
@@ -141,7 +141,7 @@ TEST_CASE("an Event whose answer comes too late is there once", "[k8sclient][lab
 {
     Lab lab;
     {
-        EventWriter writer(lab);
+        EventWriter writer(lab, 100ms);
         lab.server->inject(on_events({.what = Fault::What::delay, .delay = 300ms}));
         writer.recorder.record(warning("a"));
         REQUIRE(writer.sees({.sent = 1}));
