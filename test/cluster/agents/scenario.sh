@@ -134,26 +134,35 @@ check "given the rights, it carries on by itself" within 60 has_routes node01 no
 
 # has_event NODE TYPE REASON: stock kubectl shows it.
 has_event() { admin describe node "$1" >"$work/described" 2>&1 && a_line_has "$work/described" "${@:2}"; }
-# events_of NODE REASON JSONPATH: what the path finds in these Events.
-events_of()
+# events_of_node02 SELECTOR JSONPATH: what the path finds in each Event that its agent told, a line each.
+events_of_node02()
 {
-    admin get events --field-selector "involvedObject.name=$1,reason=$2,source=routelet" -o "jsonpath=$3"
+    admin get events --field-selector "involvedObject.name=node02,source=routelet$1" \
+        -o "jsonpath={range .items[*]}$2{'\n'}{end}"
 }
 must stop_agent node02
-bridge=(ip -n "$hosts-node02")
-must "${bridge[@]}" link add cni0 type bridge
-must "${bridge[@]}" link set cni0 up
-must "${bridge[@]}" address add 10.244.2.129/25 dev cni0
+on_node02=(ip -n "$hosts-node02")
+must admin delete events --field-selector involvedObject.name=node02 >/dev/null
+must "${on_node02[@]}" address del "$(pod_address6 node02)/128" dev lo # nothing else is to be wrong here
+must "${on_node02[@]}" link add cni0 type bridge
+must "${on_node02[@]}" link set cni0 up
+must "${on_node02[@]}" address add 10.244.2.129/25 dev cni0
 start_agent node02
 check "another plugin's bridge on the node's range is a Warning in kubectl describe node" \
     within 40 has_event node02 Warning OwnRangeInUse routelet cni0
 check "so is that the node is not ready" within 10 has_event node02 Warning RouteletNotReady
-check "the Event is about this very Node" \
-    equal "$(admin get node node02 -o 'jsonpath={.metadata.uid}')" events_of node02 OwnRangeInUse '{.items[*].involvedObject.uid}'
-check "and says who tells it" equal "routelet node02" events_of node02 OwnRangeInUse '{.items[*].reportingComponent} {.items[*].source.host}'
-check "none is told of a node where nothing is wrong" equal "" events_of node01 RouteletNotReady '{.items[*].reason}'
-must "${bridge[@]}" link del cni0
+uid=$(admin get node node02 -o 'jsonpath={.metadata.uid}')
+check "the Event is about this very Node, and says who tells it" equal "$uid routelet node02" \
+    events_of_node02 ,reason=OwnRangeInUse '{.involvedObject.uid} {.reportingComponent} {.source.host}'
+must "${on_node02[@]}" link del cni0
 check "that it is over is an Event, too" within 40 has_event node02 Normal RouteletReady
+told=$(events_of_node02 "" '{.metadata.name} {.metadata.resourceVersion}')
+must stop_agent node02
+start_agent node02
+sleep 25
+check "an agent that starts where nothing is wrong tells nothing, and counts on nothing" \
+    equal "$told" events_of_node02 "" '{.metadata.name} {.metadata.resourceVersion}'
+must "${on_node02[@]}" address add "$(pod_address6 node02)/128" dev lo nodad
 check "and the routes are as before" within 5 has_routes node01 node02 node04
 
 # --- an agent with a client certificate instead of a token
