@@ -32,7 +32,8 @@ public:
     static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
     static constexpr std::size_t max_key_size = std::numeric_limits<std::size_t>::max();
 
-    explicit Handler(Place root) : root_(root) {}
+    // `is_list`: the items of the object are wanted.
+    explicit Handler(Place root, bool is_list = false) : root_(root), is_list_(is_list) {}
 
     std::string frame_type;
     ObjectFields object;
@@ -92,8 +93,8 @@ public:
         on_key_part(part, size, code);
         key_place_ = size <= longest_key ? member_of(open_.back().place, key_) : Place::skipped;
         key_.clear();
-        if (key_place_ == Place::items && root_ == Place::frame)
-            key_place_ = Place::skipped; // an event is about one object
+        if (key_place_ == Place::items && !is_list_)
+            key_place_ = Place::skipped; // it is about one object
         return true;
     }
 
@@ -213,6 +214,7 @@ private:
     bool end_frame(Code& code);
 
     const Place root_;
+    const bool is_list_;
     std::vector<Container> open_;
     std::string key_;
     Place key_place_ = Place::skipped;
@@ -247,7 +249,7 @@ struct Decoder {
     boost::json::basic_parser<Handler> parser;
     bool started = false;
 
-    explicit Decoder(Place root) : parser(tolerant(), root) {}
+    explicit Decoder(Place root, bool is_list = false) : parser(tolerant(), root, is_list) {}
 
     Handler& handler() { return parser.handler(); }
 
@@ -310,7 +312,7 @@ public:
     }
 
 private:
-    Decoder decoder_{Place::object};
+    Decoder decoder_{Place::object, true};
 };
 
 class JsonNodeDecoder final : public NodeDecoder::Impl {

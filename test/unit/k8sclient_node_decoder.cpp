@@ -425,7 +425,7 @@ TEST_CASE("a decoder that failed accepts nothing more", "[k8sclient]")
     CHECK(events.empty());
 }
 
-TEST_CASE("items are a list's, and in an event nothing", "[k8sclient]")
+TEST_CASE("items are a list's, and in an event or a Node nothing", "[k8sclient]")
 {
     const std::string event =
         R"({"type":"ADDED","object":{"metadata":{"name":"a"},"items":[{"metadata":{"name":"b"}},7]}})";
@@ -433,6 +433,10 @@ TEST_CASE("items are a list's, and in an event nothing", "[k8sclient]")
     REQUIRE(events.size() == 2);
     CHECK(events[0].node == Node{.name = "a"});
     CHECK(events[1] == events[0]);
+
+    NodeDecoder decoder;
+    need(decoder.feed(R"({"kind":"Node","metadata":{"name":"a"},"items":[{"metadata":{"name":"b"}},7]})"));
+    CHECK(need(decoder.finish()) == Node{.name = "a"});
 }
 
 TEST_CASE("a refusal's Status is read from its body, and nothing from a proxy's page", "[k8sclient]")
