@@ -119,7 +119,7 @@ func systemInfo(index int) corev1.NodeSystemInfo {
 func images() []corev1.ContainerImage {
 	all := make([]corev1.ContainerImage, imageLimit)
 	for i := range all {
-		name := fmt.Sprintf("registry.example.com/team/project/image-%d", i)
+		name := fmt.Sprintf("registry.region-one.example.com/organisation/platform/team/project/image-%d", i)
 		digest := "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 		all[i] = corev1.ContainerImage{
 			Names:     []string{name + "@sha256:" + digest, fmt.Sprintf("%s:v1.2.%d", name, i)},
