@@ -44,15 +44,23 @@ run_subject()
     record "$case" "$subject" "$round" CPU ms "$(field cpu_ms listed <<<"$lines")"
 }
 
+# run_to_end CASE SUBJECT ROUND COMMAND...: a program that knows nothing of nodes; its time is from start to end.
+run_to_end()
+{
+    local case=$1 subject=$2 round=$3 lines
+    shift 3
+    lines=$(measure "$@") || fail "$subject: $(tail -n 3 "$work/stderr")"
+    ((round > 0)) || return 0
+    record "$case" "$subject" "$round" time ms "$(field ms ended <<<"$lines")"
+    record "$case" "$subject" "$round" CPU ms "$(field cpu_ms ended <<<"$lines")"
+}
+
 # run_curl CASE SUBJECT ROUND ACCEPT URL: the list and nothing done with it. As another client than curl, for which the
 # server would write JSON with indentation.
 run_curl()
 {
-    local case=$1 subject=$2 round=$3 lines
-    lines=$(measure curl --silent --show-error --fail --output /dev/null --cacert "$ca" --header @"$work/authorization" \
-        --user-agent routelet-bench --header "Accept: $4" "$5") || fail "$subject: $(tail -n 3 "$work/stderr")"
-    ((round > 0)) || return 0
-    record "$case" "$subject" "$round" time ms "$(field ms ended <<<"$lines")"
+    run_to_end "$1" "$2" "$3" curl --silent --show-error --fail --output /dev/null --cacert "$ca" \
+        --header @"$work/authorization" --user-agent routelet-bench --header "Accept: $4" "$5"
 }
 
 # rotated BY ITEM...: so that no subject always follows the same one.

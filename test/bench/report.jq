@@ -1,5 +1,6 @@
 # The table of the results (lines of test/bench/lib.sh). jq --slurp --raw-output --from-file report.jq, with
-#   $bars   list of {case, text, metric, most or least, and subject, or over and under: the subjects of a ratio}
+#   $bars   list of {case, text, metric, most or least, and subject, or over and under: the subjects of a ratio; limit: a
+#           subject that nobody can be faster than}
 #   $show   "rows" (JSON for --json), "table", or "missed" (how many bars)
 #
 # Of each subject's runs the median and the 99th percentile (nearest rank: with fewer than 100 runs, the greatest). A ratio
@@ -33,6 +34,7 @@ def judged:
         | if $figures == [] then .reached = false | .value = "no figure" else
           .value = (if .over then $figures | median else $figures | max end)
         | .low = ($figures | rank(25)) | .high = ($figures | rank(75))
+        | if .limit then .at_the_limit = ($results | ratios($bar + {under: $bar.limit}) | median) else . end
         | .reached = (if .most then .value <= .most else .value >= .least end) end);
 
 def padded($width): . + " " * ([$width - length, 0] | max);
@@ -43,7 +45,8 @@ def row_line: "\(.case | padded(8))\(.subject | padded(40))\(.metric | padded(26
 def bar_line:
     (if .value == "no figure" then .value elif .over then "\(.value | rounded) (\(.low | rounded) to \(.high | rounded))" else "\(.value | rounded) \(.unit)" end) as $figure
     | (if .most then "at most \(.most)" else "at least \(.least)" end) as $limit
-    | "\(if .reached then "ok" else "MISSED" end | padded(8))\(.text | padded(78))\($limit | right(14))  \($figure)";
+    | (if .at_the_limit then "; \(.limit): \(.at_the_limit | rounded)" else "" end) as $possible
+    | "\(if .reached then "ok" else "MISSED" end | padded(8))\(.text | padded(78))\($limit | right(14))  \($figure)\($possible)";
 
 [to_entries[] | .value + {at: .key}]
 | if $show == "rows" then rows

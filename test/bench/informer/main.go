@@ -138,6 +138,9 @@ func run(o options, began int64) error {
 	if err != nil {
 		return err
 	}
+	// Said in both cases: from 0.32 on client-go takes protobuf for built-in kinds when nothing is said.
+	config.ContentType = "application/json"
+	config.AcceptContentTypes = "application/json"
 	if o.content == "protobuf" {
 		config.ContentType = protobuf
 		config.AcceptContentTypes = protobuf + ",application/json"
