@@ -37,16 +37,6 @@ Failure undecodable(const Error& error)
     return failure;
 }
 
-Failure event_failure(const Status& status)
-{
-    Failure failure;
-    failure.why = Failure::Why::event;
-    failure.status = status;
-    failure.error.context = "the server ended the watch: " + std::to_string(status.code) + " " +
-                            status.reason + (status.message.empty() ? "" : ": " + status.message);
-    return failure;
-}
-
 } // namespace
 
 struct NodeReflector::Impl {
@@ -280,7 +270,7 @@ asio::awaitable<std::optional<Failure>> NodeReflector::Impl::read_initial_events
         Result<> fed = decoder->feed(*piece, events);
         for (WatchEvent& event : events) {
             if (event.type == WatchEvent::Type::error)
-                co_return event_failure(event.status);
+                co_return describe_error_event(event.status);
             take_initial_event(std::move(event), listing);
         }
         if (!fed) {
@@ -419,7 +409,7 @@ void NodeReflector::Impl::pass_on(std::vector<WatchEvent> events, Clock::time_po
 {
     for (WatchEvent& event : events) {
         if (event.type == WatchEvent::Type::error) {
-            end.failure = event_failure(event.status);
+            end.failure = describe_error_event(event.status);
             return;
         }
         ++end.events;

@@ -236,4 +236,16 @@ Failure describe_refusal(const Refusal& refusal)
     return failure;
 }
 
+Failure describe_error_event(const Status& status)
+{
+    Failure failure;
+    failure.why = Failure::Why::event;
+    failure.status = status;
+    failure.error.context =
+        "the server ended the watch: " + std::to_string(status.code) + " " +
+        excerpt(status.reason, most_body_shown) +
+        (status.message.empty() ? "" : ": " + excerpt(status.message, most_message_shown));
+    return failure;
+}
+
 } // namespace routelet::k8s

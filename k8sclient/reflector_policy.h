@@ -127,4 +127,7 @@ struct Refusal {
 };
 Failure describe_refusal(const Refusal& refusal);
 
+// The same of an ERROR event, with which a watch ends.
+Failure describe_error_event(const Status& status);
+
 } // namespace routelet::k8s

@@ -398,6 +398,11 @@ TEST_CASE("a Status with a long message is shown by its beginning", "[k8sclient]
     CHECK(failure.status.message == message);
     CHECK_THAT(failure.error.text(), has_text(std::string(1024, 'x')));
     CHECK(failure.error.text().size() < 1200);
+
+    const Failure ended = k8s::describe_error_event(
+        {.code = 500, .reason = "InternalError", .message = std::string(2000, 'y') + "\n"});
+    CHECK(ended.error.text() == "the server ended the watch: 500 InternalError: " + std::string(1024, 'y'));
+    CHECK(ended.status.code == 500);
 }
 
 TEST_CASE("a Status that says too large is told from one that says too old", "[k8sclient][policy]")
