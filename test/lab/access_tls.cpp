@@ -102,6 +102,18 @@ TEST_CASE("TLS older than 1.2 is refused", "[k8sclient][tls][F29]")
         CHECK(visit.request.empty() == !trouble.empty());
 }
 
+TEST_CASE("a server may ask for new keys in the middle of an answer", "[k8sclient][tls]")
+{
+    const Authority ca;
+    const int newest = GENERATE(TLS1_2_VERSION, TLS1_3_VERSION);
+    CAPTURE(newest);
+    TlsServer server(ca.issue({.names = {"127.0.0.1"}}), {.max_version = newest, .asks_for_new_keys = true});
+    ApiClient client(config_for(server, ca));
+    CHECK(client.list() == "");
+    CHECK(client.list() == "");
+    CHECK(server.visits().size() == 2);
+}
+
 TEST_CASE("a certificate that nobody signed is taken when verification is off", "[k8sclient][tls]")
 {
     const Authority ca;

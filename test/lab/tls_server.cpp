@@ -11,6 +11,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 namespace routelet::lab {
@@ -61,12 +62,25 @@ std::string common_name_of_client(SSL* ssl)
     return name;
 }
 
+// Of which the peer hears with the next bytes that it is sent.
+void ask_for_new_keys(asio::ssl::stream<tcp::socket>& stream, Code& code)
+{
+    SSL* ssl = stream.native_handle();
+    const bool asked = SSL_version(ssl) >= TLS1_3_VERSION ? SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED) == 1
+                                                          : SSL_renegotiate(ssl) == 1;
+    if (!asked)
+        throw std::logic_error("OpenSSL does not ask for new keys");
+    if (SSL_version(ssl) < TLS1_3_VERSION)
+        stream.handshake(asio::ssl::stream_base::server,
+                         code); // sends the HelloRequest, and waits for nothing
+}
+
 } // namespace
 
 class TlsServer::Thread {
 public:
     Thread(const IssuedCertificate& identity, const TlsServerOptions& options)
-        : acceptor_(io_, {asio::ip::make_address(options.address), 0}), max_version_(options.max_version),
+        : acceptor_(io_, {asio::ip::make_address(options.address), 0}), options_(options),
           identity_(identity), replies_{empty_list()}, thread_([this] { serve(); })
     {
     }
@@ -106,7 +120,7 @@ private:
     {
         Visit visit;
         asio::ssl::context context =
-            locked([](Thread& self) { return context_for(self.identity_, self.max_version_); });
+            locked([](Thread& self) { return context_for(self.identity_, self.options_.max_version); });
         SSL_CTX_set_alpn_select_cb(context.native_handle(), prefer_h2, &visit);
         SSL_CTX_set_tlsext_servername_callback(context.native_handle(), note_server_name);
         SSL_CTX_set_tlsext_servername_arg(context.native_handle(), &visit);
@@ -124,7 +138,13 @@ private:
         visit.request.assign(asio::buffers_begin(buffer.data()),
                              asio::buffers_begin(buffer.data()) + static_cast<std::ptrdiff_t>(size));
         note(visit); // before the client can act on the reply
-        asio::write(stream, asio::buffer(next_reply()), code);
+        const std::string reply = next_reply();
+        const std::size_t part = options_.asks_for_new_keys ? reply.size() / 2 : reply.size();
+        asio::write(stream, asio::buffer(reply, part), code);
+        if (options_.asks_for_new_keys && !code)
+            ask_for_new_keys(stream, code);
+        if (!code)
+            asio::write(stream, asio::buffer(reply) + part, code);
         stream.shutdown(code);
     }
     std::string next_reply()
@@ -138,7 +158,7 @@ private:
 
     asio::io_context io_;
     tcp::acceptor acceptor_;
-    int max_version_;
+    const TlsServerOptions options_;
     std::mutex mutex_;
     IssuedCertificate identity_;
     std::vector<std::string> replies_;

@@ -19,6 +19,9 @@ struct Visit {
 struct TlsServerOptions {
     std::string address = "127.0.0.1";
     int max_version = 0; // TLS1_1_VERSION, ...; 0: the newest
+    // In the middle of each reply: a KeyUpdate that wants one in return (RFC 8446 section 4.6.3); before
+    // TLS 1.3 a HelloRequest, which begins a renegotiation (RFC 5246 section 7.4.1.1).
+    bool asks_for_new_keys = false;
 };
 
 // A TLS server that answers one request on each connection, in the order of its replies, of which the last is
