@@ -162,7 +162,7 @@ IpPrefix IpPrefix::of(const IpAddress& address, unsigned length) noexcept
 
     IpPrefix prefix;
     prefix.network_ = *IpAddress::from_bytes(used);
-    prefix.length_ = length;
+    prefix.length_ = static_cast<std::uint8_t>(length);
     return prefix;
 }
 
@@ -179,7 +179,15 @@ IpAddress IpPrefix::last() const noexcept
 
 bool IpPrefix::contains(const IpAddress& address) const noexcept
 {
-    return address.family() == family() && of(address, length_).network_ == network_;
+    if (address.family() != family())
+        return false;
+    const std::span<const std::uint8_t> ours = network_.bytes();
+    const std::span<const std::uint8_t> theirs = address.bytes();
+    const std::size_t whole = length_ / 8U;
+    if (!std::equal(ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(whole), theirs.begin()))
+        return false;
+    const unsigned rest = length_ % 8U;
+    return rest == 0 || ((ours[whole] ^ theirs[whole]) >> (8U - rest)) == 0;
 }
 
 bool IpPrefix::contains(const IpPrefix& other) const noexcept

@@ -90,7 +90,7 @@ public:
 
 private:
     IpAddress network_;
-    unsigned length_ = 0;
+    std::uint8_t length_ = 0; // a byte: tables of prefixes are large
 };
 
 } // namespace routelet
