@@ -21,12 +21,22 @@ void add(std::vector<KernelEvent>& events, Result<Object> parsed, bool removed)
         events.push_back(Event{std::move(*parsed), removed});
 }
 
-void add_event(std::vector<KernelEvent>& events, std::uint16_t type, std::span<const std::uint8_t> payload)
+void add_route(std::vector<KernelEvent>& events, const nlmsghdr& header,
+               std::span<const std::uint8_t> payload)
 {
+    if (auto route = parse_route(payload))
+        events.push_back(
+            RouteChanged{std::move(*route), header.nlmsg_type == RTM_DELROUTE, header.nlmsg_pid});
+}
+
+void add_event(std::vector<KernelEvent>& events, const nlmsghdr& header,
+               std::span<const std::uint8_t> payload)
+{
+    const std::uint16_t type = header.nlmsg_type;
     switch (type) {
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
-        return add<RouteChanged>(events, parse_route(payload), type == RTM_DELROUTE);
+        return add_route(events, header, payload);
     case RTM_NEWLINK:
     case RTM_DELLINK:
         return add<LinkChanged>(events, parse_link(payload), type == RTM_DELLINK);
@@ -70,7 +80,7 @@ Result<std::vector<KernelEvent>> Monitor::read()
         const auto datagram = receive(fd(), buffer_, 0);
         if (datagram) {
             for_each_message(*datagram, [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
-                add_event(events, header.nlmsg_type, payload);
+                add_event(events, header, payload);
             });
             continue;
         }

@@ -4,6 +4,7 @@
 #include "netlink/link.h"
 #include "netlink/route.h"
 
+#include <cstdint>
 #include <memory>
 #include <variant>
 #include <vector>
@@ -17,6 +18,9 @@ namespace routelet::netlink {
 struct RouteChanged {
     Route route;
     bool removed = false;
+    // Whose request it was: the port id of that netlink socket, mostly its process's id; 0: the kernel's own
+    // doing.
+    std::uint32_t port = 0;
 };
 struct LinkChanged {
     Link link;

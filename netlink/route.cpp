@@ -134,16 +134,21 @@ void put_gateway(Request& request, const Route& route, const IpAddress& gateway)
     request.put(RTA_VIA, via);
 }
 
+void put_next_hop(Request& request, const Route& route)
+{
+    if (route.gateway)
+        put_gateway(request, route, *route.gateway);
+    if (route.oif != IfIndex{})
+        request.put(RTA_OIF, route.oif);
+}
+
 Request new_route(std::uint16_t flags, const Route& route)
 {
     // Without a gateway the destination is on the link itself; IPv4 would look for a gateway otherwise.
     const bool connected = route.type == RTN_UNICAST && !route.gateway;
     const std::uint8_t scope = connected ? std::uint8_t{RT_SCOPE_LINK} : route.scope;
     Request request = route_request(RTM_NEWROUTE, flags, route, scope);
-    if (route.gateway)
-        put_gateway(request, route, *route.gateway);
-    if (route.oif != IfIndex{})
-        request.put(RTA_OIF, route.oif);
+    put_next_hop(request, route);
     return request;
 }
 
@@ -261,6 +266,13 @@ Request delete_route(const Route& route)
     // RT_SCOPE_NOWHERE: whatever scope it has.
     Request request = route_request(RTM_DELROUTE, 0, route, RT_SCOPE_NOWHERE);
     return std::move(request.about("removing route " + route.destination.to_string()));
+}
+
+Request delete_exact_route(const Route& route)
+{
+    Request request = delete_route(route);
+    put_next_hop(request, route);
+    return request;
 }
 
 Result<Route> route_to(Socket& socket, const IpAddress& address)

@@ -57,6 +57,10 @@ Request replace_route(const Route& route);
 // than this. Somebody else's having been faster (ESRCH) is for the caller to take as success.
 Request delete_route(const Route& route);
 
+// The same, and only where its gateway and link are these: for a route of somebody else's, which could have
+// another beside it that differs in nothing but these.
+Request delete_exact_route(const Route& route);
+
 // The route that packets to `address` would take now, as its table holds it (RTM_GETROUTE with
 // RTM_F_FIB_MATCH, as `ip route get fibmatch`). Fails with what a packet would meet: network_unreachable
 // where no route matches, host_unreachable at an unreachable one.
