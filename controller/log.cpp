@@ -36,4 +36,21 @@ bool Log::put(const LogLine& line) const
     return sink_(format_ == LogFormat::text ? to_logfmt(line, now) : to_json(line, now));
 }
 
+bool LogBurst::has_room(LogLevel level, std::string_view event)
+{
+    auto count = counts_.find(event);
+    if (count == counts_.end())
+        count = counts_.emplace(event, Count{.level = level}).first;
+    return ++count->second.lines <= most || log_.shows(LogLevel::debug);
+}
+
+void LogBurst::end()
+{
+    if (!log_.shows(LogLevel::debug))
+        for (const auto& [event, count] : counts_)
+            if (count.lines > most)
+                log_.write(LogLine(count.level, event).with("more", count.lines - most));
+    counts_.clear();
+}
+
 } // namespace routelet::controller

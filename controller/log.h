@@ -1,8 +1,11 @@
 #pragma once
 #include "base/log_line.h"
 
+#include <cstddef>
 #include <functional>
+#include <map>
 #include <string>
+#include <string_view>
 
 namespace routelet::controller {
 
@@ -22,6 +25,7 @@ public:
     }
 
     void write(const LogLine& line) const;
+    bool shows(LogLevel level) const noexcept { return level >= least_; }
 
 private:
     bool put(const LogLine& line) const;
@@ -30,6 +34,29 @@ private:
     LogLevel least_;
     Sink sink_;
     mutable std::size_t dropped_ = 0;
+};
+
+// Keeps what happens to thousands at once short: of each event the first lines are written, and then one that
+// says how many more there were. A log that shows debug has all of them.
+class LogBurst {
+public:
+    static constexpr std::size_t most = 100; // lines of an event
+
+    explicit LogBurst(const Log& log) : log_(log) {}
+
+    // Whether the next line of this event is to be written; it is counted when not.
+    bool has_room(LogLevel level, std::string_view event);
+    // The burst is over: "event=route-added more=4900".
+    void end();
+
+private:
+    struct Count {
+        LogLevel level = LogLevel::info;
+        std::size_t lines = 0;
+    };
+
+    const Log& log_;
+    std::map<std::string, Count, std::less<>> counts_;
 };
 
 } // namespace routelet::controller
