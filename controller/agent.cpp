@@ -35,7 +35,7 @@ public:
           netlink::Monitor monitor, const k8s::ClusterConfig& cluster)
         : io_(io), log_(log), monitor_(std::move(monitor)), reconciler_(kernel, log, options.reconciler),
           life_(io, options.life, log, reconciler_, cluster), egress_(io, options.egress, log),
-          check_interval_(options.check_interval), retry_timer_(io)
+          check_interval_(options.check_interval), timer_(io)
     {
         life_.add_findings([this] { return egress_.findings(); });
     }
@@ -85,6 +85,8 @@ private:
     // Events that were read together are acted on together, from the first one's time.
     void schedule(const Cause& cause);
     void reconcile(const Cause& cause);
+    void follow_up(const Cause& cause);
+    void call_again(bool done);
     Result<bool> drain_notifications();
     void report_trouble(const k8s::WatchNotice& notice);
     void note_size(const k8s::Node& node);
@@ -100,7 +102,8 @@ private:
     bool listed_ = false;
     std::optional<Cause> scheduled_;
 
-    asio::steady_timer retry_timer_;
+    std::optional<std::uint64_t> followed_; // the reconciler's generation
+    asio::steady_timer timer_;              // for what failed or waits
     std::chrono::seconds retry_in_{1};
 
     std::set<std::string> oversized_; // nodes that were told of
@@ -138,22 +141,46 @@ void Agent::schedule(const Cause& cause)
 
 void Agent::reconcile(const Cause& cause)
 {
-    constexpr std::chrono::seconds least{1};
-    constexpr std::chrono::seconds most{30};
-
-    retry_timer_.cancel();
+    timer_.cancel();
     if (!drain_notifications())
         reconciler_.distrust_mirror(); // watch_kernel() meets the same error, and tells it
     const bool done = reconciler_.reconcile(cause);
-    egress_.follow(reconciler_.plan(), reconciler_.own_routes(), cause);
-    life_.look();
-    if (done) {
-        retry_in_ = least;
+    if (reconciler_.has_more()) {
+        asio::post(io_, [this, cause] { reconcile(cause); });
         return;
     }
-    retry_timer_.expires_after(retry_in_);
-    retry_in_ = std::min(retry_in_ * 2, most);
-    retry_timer_.async_wait([this](const boost::system::error_code& cancelled) {
+    follow_up(cause);
+    call_again(done);
+}
+
+// What depends on the routes.
+void Agent::follow_up(const Cause& cause)
+{
+    if (followed_ != reconciler_.generation()) {
+        followed_ = reconciler_.generation();
+        egress_.follow(reconciler_.plan(), reconciler_.own_routes(), cause);
+    }
+    life_.look();
+}
+
+// What failed is tried again more and more slowly, what waits when it is due.
+void Agent::call_again(bool done)
+{
+    constexpr std::chrono::seconds least{1};
+    constexpr std::chrono::seconds most{30};
+
+    std::optional<Clock::time_point> due = reconciler_.due();
+    if (done) {
+        retry_in_ = least;
+    } else {
+        const auto retry = Clock::now() + retry_in_;
+        due = due ? std::min(*due, retry) : retry;
+        retry_in_ = std::min(retry_in_ * 2, most);
+    }
+    if (!due)
+        return;
+    timer_.expires_at(*due);
+    timer_.async_wait([this](const boost::system::error_code& cancelled) {
         if (!cancelled)
             reconcile({"retry", Clock::now()});
     });

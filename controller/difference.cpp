@@ -1,61 +1,81 @@
 #include "controller/difference.h"
 
-#include <set>
+#include <algorithm>
 
 namespace routelet::controller {
-namespace {
 
-// Whether packets take the same way: what the kernel adds on its own account (flags, scope) does not count.
-bool is_same_way(const netlink::Route& a, const netlink::Route& b)
+Way Way::of(const netlink::Route& route)
 {
-    return a.gateway == b.gateway && a.oif == b.oif && a.type == b.type && a.is_multipath == b.is_multipath;
+    return {
+        .gateway = route.gateway, .type = route.type, .is_multipath = route.is_multipath, .link = route.oif};
 }
 
-} // namespace
-
-netlink::Route to_kernel_route(const PlannedRoute& planned, const RouteIdentity& identity)
+Way Way::of(const PlannedRoute& planned)
 {
-    return {.destination = planned.destination,
-            .gateway = planned.gateway,
-            .oif = planned.link,
+    return {.gateway = planned.gateway, .link = planned.link};
+}
+
+netlink::Route to_kernel_route(const IpPrefix& destination, const Way& way, const RouteIdentity& identity)
+{
+    return {.destination = destination,
+            .gateway = way.gateway,
+            .oif = way.link,
             .table = RT_TABLE_MAIN,
             .metric = identity.metric,
             .protocol = identity.protocol,
-            .type = RTN_UNICAST};
+            .type = way.type};
 }
 
-netlink::Route guard_route(const IpPrefix& pod_cidr, const RouteIdentity& identity)
+std::optional<Way> planned_way(const Plan& plan, const IpPrefix& destination)
 {
-    return {.destination = pod_cidr,
-            .gateway = {},
-            .oif = {},
-            .table = RT_TABLE_MAIN,
-            .metric = identity.metric,
-            .protocol = identity.protocol,
-            .type = RTN_UNREACHABLE};
+    if (const PlannedRoute* planned = plan.find(destination))
+        return Way::of(*planned);
+    if (plan.guards(destination))
+        return guard;
+    return {};
 }
 
-std::vector<RouteChange> difference(const Plan& plan, const std::map<IpPrefix, netlink::Route>& own,
-                                    const RouteIdentity& identity, const std::string& self)
+std::optional<RouteChange> change_at(const IpPrefix& destination, const Plan& plan, const OwnRoutes& own,
+                                     const RouteIdentity& identity)
 {
-    std::vector<RouteChange> changes;
-    std::set<IpPrefix> wanted;
-    const auto want = [&](const netlink::Route& route, const std::string& node) {
-        wanted.insert(route.destination);
-        const auto present = own.find(route.destination);
-        if (present == own.end())
-            changes.push_back({RouteChange::Kind::create, route, {}, node});
-        else if (!is_same_way(present->second, route))
-            changes.push_back({RouteChange::Kind::replace, route, present->second, node});
+    const std::optional<Way> wanted = planned_way(plan, destination);
+    const auto present = own.find(destination);
+    if (present == own.end()) {
+        if (!wanted)
+            return {};
+        return RouteChange{RouteChange::Kind::create, to_kernel_route(destination, *wanted, identity)};
+    }
+    netlink::Route there = to_kernel_route(destination, present->second, identity);
+    if (!wanted)
+        return RouteChange{RouteChange::Kind::remove, std::move(there)};
+    if (*wanted == present->second)
+        return {};
+    return RouteChange{RouteChange::Kind::replace, to_kernel_route(destination, *wanted, identity),
+                       std::move(there)};
+}
+
+Difference difference(const Plan& plan, const OwnRoutes& own)
+{
+    Difference found;
+    std::size_t wanted_and_present = 0;
+    const auto compare = [&](const IpPrefix& destination, const Way& wanted) {
+        const auto present = own.find(destination);
+        if (present != own.end())
+            ++wanted_and_present;
+        if (present == own.end() || present->second != wanted)
+            found.to_write.push_back(destination);
     };
     for (const PlannedRoute& planned : plan.routes)
-        want(to_kernel_route(planned, identity), planned.node);
+        compare(planned.destination, Way::of(planned));
     for (const IpPrefix& pod_cidr : plan.own_pod_cidrs)
-        want(guard_route(pod_cidr, identity), self);
-    for (const auto& [destination, route] : own)
-        if (!wanted.contains(destination))
-            changes.push_back({RouteChange::Kind::remove, route, {}, {}});
-    return changes;
+        compare(pod_cidr, guard);
+    if (wanted_and_present == own.size()) // the usual case: none too many
+        return found;
+    for (const auto& [destination, way] : own)
+        if (!planned_way(plan, destination))
+            found.to_remove.push_back(destination);
+    std::ranges::sort(found.to_remove);
+    return found;
 }
 
 } // namespace routelet::controller

@@ -4,32 +4,63 @@
 
 #include <linux/rtnetlink.h>
 
-#include <map>
-#include <string>
+#include <boost/unordered/unordered_flat_map.hpp>
+
+#include <cstddef>
+#include <functional>
+#include <optional>
 #include <vector>
 
 namespace routelet::controller {
 
-// The route that a planned one is in the kernel.
-netlink::Route to_kernel_route(const PlannedRoute& planned, const RouteIdentity& identity);
+// What a route says beside its destination and its identity: where packets go. What the kernel adds on its
+// own account (flags, scope) does not count.
+struct Way {
+    std::optional<IpAddress> gateway{};
+    std::uint8_t type = RTN_UNICAST;
+    bool is_multipath = false; // never ours as we wrote it
+    netlink::IfIndex link{};   // none for a guard
+
+    static Way of(const netlink::Route& route);
+    static Way of(const PlannedRoute& planned);
+
+    friend bool operator==(const Way&, const Way&) = default;
+};
+
+// Routes of ours in the kernel, by destination; in no order.
+using OwnRoutes = boost::unordered_flat_map<IpPrefix, Way, std::hash<IpPrefix>>;
 
 // What keeps packets for free addresses of an own podCIDR from following the default route, out of the
 // cluster or round in a loop: an unreachable route, which the bridge's own connected route wins over while it
 // is there.
-netlink::Route guard_route(const IpPrefix& pod_cidr, const RouteIdentity& identity);
-inline bool is_guard(const netlink::Route& route)
+inline constexpr Way guard{.type = RTN_UNREACHABLE};
+inline bool is_guard(const Way& way) noexcept
 {
-    return route.type == RTN_UNREACHABLE;
+    return way.type == RTN_UNREACHABLE;
 }
 
-// What to change so that our routes become the planned ones and the guards; empty when the kernel already
-// agrees. Pure. A changed next hop is one replacement, never a removal and an addition: half of the packets
-// in between were lost that way. Additions and replacements come before removals, so that a podCIDR that
-// moves from one node to another is never without a route.
+// The route that this is in the kernel: in the main table, by our protocol and metric.
+netlink::Route to_kernel_route(const IpPrefix& destination, const Way& way, const RouteIdentity& identity);
+
+// Where packets to exactly this destination are to go by the plan; none when it is no route of ours.
+std::optional<Way> planned_way(const Plan& plan, const IpPrefix& destination);
+
+// What to change at one destination so that it becomes as planned; none when the kernel agrees already. Pure.
+// A changed next hop is one replacement, never a removal and an addition: half of the packets in between were
+// lost that way.
 //
-// `self` is this node's name, for the guards. `own` holds only routes that RouteIdentity::owns(), so foreign
-// ones cannot be removed even by a bug here.
-std::vector<RouteChange> difference(const Plan& plan, const std::map<IpPrefix, netlink::Route>& own,
-                                    const RouteIdentity& identity, const std::string& self);
+// `own` holds only routes that RouteIdentity::owns(), so foreign ones cannot be removed even by a bug here.
+std::optional<RouteChange> change_at(const IpPrefix& destination, const Plan& plan, const OwnRoutes& own,
+                                     const RouteIdentity& identity);
+
+// All destinations where plan and kernel differ, each list in the order of destinations. Pure. Writing comes
+// before removing, so that a podCIDR that moves from one node to another is never without a route.
+struct Difference {
+    std::vector<IpPrefix> to_write;
+    std::vector<IpPrefix> to_remove;
+
+    bool empty() const noexcept { return to_write.empty() && to_remove.empty(); }
+};
+Difference difference(const Plan& plan, const OwnRoutes& own);
 
 } // namespace routelet::controller

@@ -1,7 +1,5 @@
 #include "controller/egress_plan.h"
 
-#include <linux/rtnetlink.h>
-
 namespace routelet::controller {
 namespace {
 
@@ -12,7 +10,7 @@ IpPrefix host(const IpAddress& address)
 
 } // namespace
 
-std::optional<EgressSets> plan_egress(const Plan& plan, const std::map<IpPrefix, netlink::Route>& in_place,
+std::optional<EgressSets> plan_egress(const Plan& plan, const OwnRoutes& in_place,
                                       const EgressOptions& options)
 {
     const std::vector<IpPrefix>& pods = plan.own_pod_cidrs;
@@ -29,9 +27,9 @@ std::optional<EgressSets> plan_egress(const Plan& plan, const std::map<IpPrefix,
     add(pods);
     for (const PlannedRoute& route : plan.routes)
         add({route.destination, host(route.gateway)});
-    for (const auto& [destination, route] : in_place)
-        if (route.gateway)
-            add({destination, host(*route.gateway)});
+    for (const auto& [destination, way] : in_place)
+        if (way.gateway)
+            add({destination, host(*way.gateway)});
     return EgressSets{.pods = merged(pods), .exempt = merged(std::move(exempt))};
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 #include "base/ip_range.h"
+#include "controller/difference.h"
 #include "controller/plan.h"
-#include "netlink/route.h"
 
 #include <map>
 #include <optional>
@@ -33,7 +33,7 @@ struct EgressSets {
 // whatever it claims, the most that it can have exempt is a podCIDR that would have been routed to it anyway,
 // and one address on a network of this machine. An address of a node that is no next hop (a second
 // network card, a node that is not on this LAN) is not exempt: that node has no route to our pods through it.
-std::optional<EgressSets> plan_egress(const Plan& plan, const std::map<IpPrefix, netlink::Route>& in_place,
+std::optional<EgressSets> plan_egress(const Plan& plan, const OwnRoutes& in_place,
                                       const EgressOptions& options);
 
 } // namespace routelet::controller

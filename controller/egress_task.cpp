@@ -64,8 +64,7 @@ void EgressTask::report(const Error& error)
     log_.write(LogLine(LogLevel::error, "kernel-watch-failed").with("error", text));
 }
 
-void EgressTask::follow(const Plan& plan, const std::map<IpPrefix, netlink::Route>& in_place,
-                        const Cause& cause)
+void EgressTask::follow(const Plan& plan, const OwnRoutes& in_place, const Cause& cause)
 {
     if (!options_.masquerade)
         return;

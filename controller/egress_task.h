@@ -18,7 +18,7 @@ public:
     boost::asio::awaitable<void> watch();
 
     // After each reconciliation; see plan_egress().
-    void follow(const Plan& plan, const std::map<IpPrefix, netlink::Route>& in_place, const Cause& cause);
+    void follow(const Plan& plan, const OwnRoutes& in_place, const Cause& cause);
     // Reads the table back.
     void check(const Cause& cause);
 

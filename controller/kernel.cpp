@@ -1,17 +1,7 @@
 #include "controller/kernel.h"
 
-#include <sstream>
-
 namespace routelet::controller {
 namespace {
-
-std::string describe(const RouteChange& change)
-{
-    constexpr std::array<const char*, 3> verbs = {"adding", "replacing", "removing"};
-    std::ostringstream text;
-    text << verbs.at(static_cast<std::size_t>(change.kind)) << " route " << change.route;
-    return text.str();
-}
 
 netlink::Request to_request(const RouteChange& change)
 {
@@ -20,10 +10,17 @@ netlink::Request to_request(const RouteChange& change)
         return netlink::create_route(change.route);
     case RouteChange::Kind::replace:
         return netlink::replace_route(change.route);
+    case RouteChange::Kind::take_over:
+        return netlink::delete_exact_route(change.route);
     case RouteChange::Kind::remove:
         break;
     }
     return netlink::delete_route(change.route);
+}
+
+bool is_removal(const RouteChange& change)
+{
+    return change.kind == RouteChange::Kind::remove || change.kind == RouteChange::Kind::take_over;
 }
 
 } // namespace
@@ -55,11 +52,11 @@ std::vector<Result<>> NetlinkKernel::apply(const std::vector<RouteChange>& chang
     std::vector<netlink::Request> requests;
     requests.reserve(changes.size());
     for (const RouteChange& change : changes)
-        requests.push_back(std::move(to_request(change).about(describe(change))));
+        requests.push_back(to_request(change));
 
     std::vector<Result<>> results = socket_.execute_all(requests);
     for (std::size_t i = 0; i < changes.size(); ++i)
-        if (changes[i].kind == RouteChange::Kind::remove && !results[i] &&
+        if (is_removal(changes[i]) && !results[i] &&
             results[i].error().code == boost::system::errc::no_such_process)
             results[i] = Result<>{};
     return results;

@@ -31,11 +31,11 @@ struct KernelState {
 
 // One change of the kernel's routes.
 struct RouteChange {
-    enum class Kind { create, replace, remove };
+    // take_over removes somebody else's route; all others concern ours.
+    enum class Kind { create, replace, remove, take_over };
     Kind kind = Kind::create;
-    netlink::Route route;                   // as it is to be; for remove: as it is
-    std::optional<netlink::Route> previous; // for replace: what is there now, ours
-    std::string node;                       // whose pods; empty when nobody knows any more
+    netlink::Route route;                     // as it is to be; for remove and take_over: as it is
+    std::optional<netlink::Route> previous{}; // for replace: what is there now, ours
 
     friend bool operator==(const RouteChange&, const RouteChange&) = default;
 };

@@ -38,8 +38,12 @@ unsigned vital_flags(const netlink::Link& link)
 void KernelMirror::reset(const KernelState& state)
 {
     own_.clear();
+    guards_ = 0;
     foreign_.clear();
+    through_.clear();
     links_.clear();
+    touched_.clear();
+    facts_changed_ = true;
     for (const netlink::Link& link : state.links)
         links_.emplace(link.index, link);
     addresses_.clear();
@@ -69,7 +73,10 @@ KernelMirror::Effect KernelMirror::apply(const netlink::RouteChanged& event)
     const bool changed = event.removed ? forget(event.route) : store(event.route);
     if (displaces_ours || (displaces_other && changed))
         return Effect::needs_dump;
-    return changed && (identity_.owns(event.route) || matters(event.route)) ? Effect::changed : Effect::none;
+    if (!changed || !(identity_.owns(event.route) || matters(event.route)))
+        return Effect::none;
+    touched_.push_back(event.route.destination);
+    return Effect::changed;
 }
 
 // The same destination and metric through another link: both may exist, or one may have replaced the other.
@@ -101,6 +108,7 @@ KernelMirror::Effect KernelMirror::apply(const netlink::LinkChanged& event)
                        vital_flags(known->second) != vital_flags(event.link) ||
                        known->second.name != event.link.name;
     const bool carries = carries_traffic(event.link.index);
+    facts_changed_ = facts_changed_ || (vital && carries);
     if (event.removed)
         links_.erase(event.link.index);
     else
@@ -124,13 +132,20 @@ KernelMirror::Effect KernelMirror::apply(const netlink::AddressChanged& event)
 
 void KernelMirror::applied(const RouteChange& change)
 {
-    if (change.kind == RouteChange::Kind::remove)
+    if (change.kind == RouteChange::Kind::remove || change.kind == RouteChange::Kind::take_over)
         forget(change.route);
     else
         store(change.route);
 }
 
-LocalFacts KernelMirror::local_facts() const
+const LocalFacts& KernelMirror::local_facts()
+{
+    if (std::exchange(facts_changed_, false))
+        facts_ = make_local_facts();
+    return facts_;
+}
+
+LocalFacts KernelMirror::make_local_facts() const
 {
     LocalFacts facts;
     for (const netlink::InterfaceAddress& address : addresses_)
@@ -147,6 +162,12 @@ LocalFacts KernelMirror::local_facts() const
         }
     }
     return facts;
+}
+
+void KernelMirror::for_each_foreign(const std::function<void(const netlink::Route&)>& use) const
+{
+    for (const auto& [key, route] : foreign_)
+        use(route);
 }
 
 const netlink::Route* KernelMirror::foreign_route(const IpPrefix& destination) const
@@ -166,17 +187,32 @@ bool KernelMirror::store(const netlink::Route& route)
 {
     if (!is_of_interest(route))
         return false;
-    if (identity_.owns(route)) {
-        const auto [entry, inserted] = own_.try_emplace(route.destination, route);
-        if (!inserted && entry->second == route)
+    return identity_.owns(route) ? store_own(route) : store_foreign(route);
+}
+
+bool KernelMirror::store_own(const netlink::Route& route)
+{
+    const Way way = Way::of(route);
+    const auto [entry, inserted] = own_.try_emplace(route.destination, way);
+    if (!inserted) {
+        if (entry->second == way)
             return false;
-        entry->second = route;
-        return true;
+        count(entry->second, false);
+        entry->second = way;
     }
+    count(way, true);
+    return true;
+}
+
+bool KernelMirror::store_foreign(const netlink::Route& route)
+{
     const auto [entry, inserted] = foreign_.try_emplace({route.destination, route.metric, route.oif}, route);
     if (!inserted && entry->second == route)
         return false;
+    if (inserted)
+        count_through(route.oif, true);
     entry->second = route;
+    facts_changed_ = facts_changed_ || is_on_link(route) || is_default(route);
     return true;
 }
 
@@ -184,22 +220,48 @@ bool KernelMirror::forget(const netlink::Route& route)
 {
     if (!is_of_interest(route))
         return false;
-    if (identity_.owns(route)) {
-        // A removal that is not of the route we know is old news: ours has replaced it since.
-        const auto entry = own_.find(route.destination);
-        if (entry == own_.end() || entry->second.gateway != route.gateway || entry->second.oif != route.oif)
-            return false;
-        own_.erase(entry);
-        return true;
-    }
-    return foreign_.erase({route.destination, route.metric, route.oif}) > 0;
+    return identity_.owns(route) ? forget_own(route) : forget_foreign(route);
+}
+
+bool KernelMirror::forget_own(const netlink::Route& route)
+{
+    // A removal that is not of the route we know is old news: ours has replaced it since.
+    const auto entry = own_.find(route.destination);
+    if (entry == own_.end() || entry->second.gateway != route.gateway || entry->second.link != route.oif)
+        return false;
+    count(entry->second, false);
+    own_.erase(entry);
+    return true;
+}
+
+bool KernelMirror::forget_foreign(const netlink::Route& route)
+{
+    if (foreign_.erase({route.destination, route.metric, route.oif}) == 0)
+        return false;
+    count_through(route.oif, false);
+    facts_changed_ = facts_changed_ || is_on_link(route) || is_default(route);
+    return true;
+}
+
+void KernelMirror::count(const Way& way, bool added)
+{
+    if (is_guard(way))
+        guards_ += added ? 1 : -1UL;
+    count_through(way.link, added);
+}
+
+void KernelMirror::count_through(netlink::IfIndex link, bool added)
+{
+    std::size_t& routes = through_[link];
+    routes += added ? 1 : -1UL;
+    if (routes == 0)
+        through_.erase(link);
 }
 
 bool KernelMirror::carries_traffic(netlink::IfIndex link) const
 {
-    const auto through = [&](const auto& entry) { return entry.second.oif == link; };
-    return std::ranges::any_of(addresses_, [&](const auto& address) { return address.link == link; }) ||
-           std::ranges::any_of(own_, through) || std::ranges::any_of(foreign_, through);
+    return through_.contains(link) ||
+           std::ranges::any_of(addresses_, [&](const auto& address) { return address.link == link; });
 }
 
 } // namespace routelet::controller

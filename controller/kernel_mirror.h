@@ -1,10 +1,13 @@
 #pragma once
+#include "controller/difference.h"
 #include "controller/kernel.h"
 #include "controller/plan.h"
 
+#include <functional>
 #include <map>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 namespace routelet::controller {
@@ -32,12 +35,19 @@ public:
     // After a change of ours that the kernel accepted.
     void applied(const RouteChange& change);
 
-    LocalFacts local_facts() const;
+    // Destinations whose routes notifications have changed since the last call, ours or others'; in no order,
+    // and maybe several times. A dump forgets them: after it nothing is known to be as it was.
+    std::vector<IpPrefix> take_touched() { return std::exchange(touched_, {}); }
 
-    // Routes of ours, by destination.
-    const std::map<IpPrefix, netlink::Route>& own_routes() const noexcept { return own_; }
+    // Recomputed only when something changed that they depend on: then another object than before.
+    const LocalFacts& local_facts();
+
+    const OwnRoutes& own_routes() const noexcept { return own_; }
+    std::size_t guards() const noexcept { return guards_; } // that are among own_routes()
     // A route of somebody else's to exactly this destination, or nullptr. What wins is the lowest metric.
     const netlink::Route* foreign_route(const IpPrefix& destination) const;
+    // All that `use` may want to know: routes of somebody else's, by destination.
+    void for_each_foreign(const std::function<void(const netlink::Route&)>& use) const;
     // "eth0", or "if7" for a link that is not known.
     std::string link_name(netlink::IfIndex link) const;
 
@@ -51,15 +61,27 @@ private:
     bool matters(const netlink::Route& foreign) const;
     bool has_other_way(const netlink::Route& route) const;
     bool store(const netlink::Route& route);
+    bool store_own(const netlink::Route& route);
+    bool store_foreign(const netlink::Route& route);
     bool forget(const netlink::Route& route);
+    bool forget_own(const netlink::Route& route);
+    bool forget_foreign(const netlink::Route& route);
+    void count(const Way& way, bool added);
+    void count_through(netlink::IfIndex link, bool added);
     bool carries_traffic(netlink::IfIndex link) const;
+    LocalFacts make_local_facts() const;
 
     RouteIdentity identity_;
     std::string pod_bridge_;
-    std::map<IpPrefix, netlink::Route> own_;
+    OwnRoutes own_;
+    std::size_t guards_ = 0;
     std::map<Key, netlink::Route> foreign_;
+    std::map<netlink::IfIndex, std::size_t> through_; // how many routes go through each link
     std::map<netlink::IfIndex, netlink::Link> links_;
     std::vector<netlink::InterfaceAddress> addresses_;
+    std::vector<IpPrefix> touched_;
+    LocalFacts facts_;
+    bool facts_changed_ = true;
 };
 
 } // namespace routelet::controller

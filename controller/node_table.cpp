@@ -1,9 +1,21 @@
 #include "controller/node_table.h"
 
+#include "base/rfc3339.h"
+
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 namespace routelet::controller {
 namespace {
+
+constexpr std::chrono::sys_seconds newest = std::chrono::sys_seconds::max();
+
+std::chrono::sys_seconds parse_age(const std::string& created)
+{
+    const auto when = parse_rfc3339(created);
+    return when ? std::chrono::floor<std::chrono::seconds>(*when) : newest;
+}
 
 template <class Value>
 void parse(const std::vector<std::string>& texts, std::vector<Value>& values, std::vector<Unreadable>& bad)
@@ -18,74 +30,133 @@ void parse(const std::vector<std::string>& texts, std::vector<Value>& values, st
     }
 }
 
+const std::vector<Unreadable> none;
+
 } // namespace
 
-NodeClaim NodeClaim::of(const k8s::Node& node)
+NodeRef NodeClaim::of(const k8s::Node& node)
 {
-    NodeClaim claim{.name = node.name, .uid = node.uid, .created = node.created};
-    parse(node.pod_cidrs, claim.pod_cidrs, claim.bad_pod_cidrs);
-    parse(node.internal_ips, claim.internal_ips, claim.bad_internal_ips);
+    const boost::intrusive_ptr<NodeClaim> claim(new NodeClaim);
+    claim->name = node.name;
+    claim->created = parse_age(node.created);
+    Bad bad;
+    parse(node.pod_cidrs, claim->pod_cidrs, bad.pod_cidrs);
+    parse(node.internal_ips, claim->internal_ips, bad.internal_ips);
+    if (bad != Bad{})
+        claim->bad = std::make_unique<const Bad>(std::move(bad));
     return claim;
+}
+
+const std::vector<Unreadable>& NodeClaim::bad_pod_cidrs() const noexcept
+{
+    return bad ? bad->pod_cidrs : none;
+}
+
+const std::vector<Unreadable>& NodeClaim::bad_internal_ips() const noexcept
+{
+    return bad ? bad->internal_ips : none;
+}
+
+bool operator==(const NodeClaim& a, const NodeClaim& b) noexcept
+{
+    return a.name == b.name && a.created == b.created && a.pod_cidrs == b.pod_cidrs &&
+           a.internal_ips == b.internal_ips && a.bad_pod_cidrs() == b.bad_pod_cidrs() &&
+           a.bad_internal_ips() == b.bad_internal_ips();
+}
+
+bool is_older(const NodeClaim& a, const NodeClaim& b) noexcept
+{
+    return std::tie(a.created, a.name) < std::tie(b.created, b.name);
 }
 
 void NodeTable::begin_list()
 {
-    listed_.clear();
-    same_.clear();
+    Nodes().swap(listed_);
 }
 
 void NodeTable::list(const k8s::Node& node)
 {
-    const auto known = nodes_.find(node.name);
+    const NodeRef known = find(node.name);
     if (node.is_oversized) {
-        if (known != nodes_.end())
-            same_.push_back(&known->second);
+        if (known)
+            listed_.push_back(known);
         return;
     }
-    NodeClaim claim = NodeClaim::of(node);
-    if (known != nodes_.end() && known->second == claim) {
-        listed_.erase(node.name); // the same node twice: the last counts
-        same_.push_back(&known->second);
-    } else {
-        listed_.insert_or_assign(listed_.end(), node.name, std::move(claim)); // lists come in order
-    }
+    NodeRef claim = NodeClaim::of(node);
+    listed_.push_back(known && *known == *claim ? known : std::move(claim));
 }
 
 bool NodeTable::end_list()
 {
-    std::ranges::sort(same_);
-    const auto is_gone = [this](const Nodes::value_type& node) {
-        return !std::ranges::binary_search(same_, &node.second) && !listed_.contains(node.first);
-    };
-    const bool some_gone = std::erase_if(nodes_, is_gone) > 0;
-    const bool some_new = !listed_.empty();
-    if (nodes_.empty())
-        nodes_.swap(listed_);
-    while (!listed_.empty()) {
-        auto node = listed_.extract(listed_.begin());
-        nodes_.erase(node.key());
-        nodes_.insert(std::move(node));
+    const auto by_name = [](const NodeRef& a, const NodeRef& b) { return a->name < b->name; };
+    const auto same_name = [](const NodeRef& a, const NodeRef& b) { return a->name == b->name; };
+    if (!std::ranges::is_sorted(listed_, by_name)) // lists come in order
+        std::ranges::stable_sort(listed_, by_name);
+    // The same node twice: the last counts, which is the first from behind.
+    const auto last_ones = std::unique(listed_.rbegin(), listed_.rend(), same_name);
+    listed_.erase(listed_.begin(), last_ones.base());
+    listed_.shrink_to_fit();
+    return replace_by(std::exchange(listed_, {}));
+}
+
+bool NodeTable::replace_by(Nodes listed)
+{
+    bool changed = false;
+    auto old = nodes_.begin();
+    for (const NodeRef& now : listed) {
+        for (; old != nodes_.end() && (*old)->name < now->name; ++old)
+            membership_.left.push_back((*old)->name);
+        const bool is_known = old != nodes_.end() && (*old)->name == now->name;
+        changed = changed || !is_known || *old != now;
+        if (is_known)
+            ++old;
+        else
+            membership_.joined.push_back(now->name);
     }
-    begin_list();
-    same_.shrink_to_fit();
-    return some_gone || some_new;
+    for (; old != nodes_.end(); ++old)
+        membership_.left.push_back((*old)->name);
+    changed = changed || listed.size() != nodes_.size();
+    nodes_ = std::move(listed);
+    return changed;
 }
 
 bool NodeTable::upsert(const k8s::Node& node)
 {
     if (node.is_oversized)
         return false;
-    NodeClaim claim = NodeClaim::of(node);
-    const auto known = nodes_.find(node.name);
-    if (known != nodes_.end() && known->second == claim)
+    NodeRef claim = NodeClaim::of(node);
+    const auto position = nodes_.begin() + (position_of(node.name) - nodes_.cbegin());
+    if (position == nodes_.end() || (*position)->name != node.name) {
+        membership_.joined.push_back(node.name);
+        nodes_.insert(position, std::move(claim));
+        return true;
+    }
+    if (**position == *claim)
         return false;
-    nodes_.insert_or_assign(node.name, std::move(claim));
+    *position = std::move(claim);
     return true;
 }
 
-bool NodeTable::erase(const std::string& name)
+bool NodeTable::erase(std::string_view name)
 {
-    return nodes_.erase(name) > 0;
+    const auto position = position_of(name);
+    if (position == nodes_.end() || (*position)->name != name)
+        return false;
+    membership_.left.emplace_back(name);
+    nodes_.erase(position);
+    return true;
+}
+
+NodeTable::Nodes::const_iterator NodeTable::position_of(std::string_view name) const
+{
+    return std::ranges::lower_bound(nodes_, name, {},
+                                    [](const NodeRef& node) { return std::string_view(node->name); });
+}
+
+NodeRef NodeTable::find(std::string_view name) const
+{
+    const auto position = position_of(name);
+    return position != nodes_.end() && (*position)->name == name ? *position : nullptr;
 }
 
 } // namespace routelet::controller

@@ -2,9 +2,14 @@
 #include "base/ip.h"
 #include "k8sclient/node.h"
 
-#include <map>
-#include <optional>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include <chrono>
+#include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace routelet::controller {
@@ -17,23 +22,42 @@ struct Unreadable {
     friend bool operator==(const Unreadable&, const Unreadable&) = default;
 };
 
+struct NodeClaim;
+// Never null, except where it says so.
+using NodeRef = boost::intrusive_ptr<const NodeClaim>;
+
 // What a Node says of itself, parsed once. Nothing of it is trusted: a kubelet may write nearly all of it.
-struct NodeClaim {
-    std::string name = {};
-    std::string uid = {};
-    std::string created = {};             // RFC 3339 in UTC: sorts as text; empty counts as newest
-    std::vector<IpPrefix> pod_cidrs = {}; // those that parse, in their order
-    std::vector<IpAddress> internal_ips = {};
-    std::vector<Unreadable> bad_pod_cidrs = {};
-    std::vector<Unreadable> bad_internal_ips = {};
+//
+// Never changes: a Node that says something else is another NodeClaim. So tables and plans share it, and one
+// that is out of date still names the node. One thread.
+struct NodeClaim : boost::intrusive_ref_counter<NodeClaim, boost::thread_unsafe_counter> {
+    // What does not parse; rare, so it takes no room where there is none.
+    struct Bad {
+        std::vector<Unreadable> pod_cidrs;
+        std::vector<Unreadable> internal_ips;
+
+        friend bool operator==(const Bad&, const Bad&) = default;
+    };
+
+    std::string name;
+    std::chrono::sys_seconds created; // its age is its right; none, or one that is no time, counts as newest
+    std::vector<IpPrefix> pod_cidrs;  // those that parse, in their order
+    std::vector<IpAddress> internal_ips;
+    std::unique_ptr<const Bad> bad; // null where all parse
 
     // At most so many of each are looked at; a real Node has two and a handful.
     static constexpr std::size_t most_claims = 16;
 
-    static NodeClaim of(const k8s::Node& node);
+    static NodeRef of(const k8s::Node& node);
 
-    friend bool operator==(const NodeClaim&, const NodeClaim&) = default;
+    const std::vector<Unreadable>& bad_pod_cidrs() const noexcept;
+    const std::vector<Unreadable>& bad_internal_ips() const noexcept;
+
+    friend bool operator==(const NodeClaim& a, const NodeClaim& b) noexcept;
 };
+
+// The older of two nodes has the better right; of the same age, the name decides.
+bool is_older(const NodeClaim& a, const NodeClaim& b) noexcept;
 
 // The Nodes of the cluster as the API server last told them. Each call says whether anything changed that
 // matters to routing: nearly every update of a Node is a heartbeat that does not.
@@ -49,17 +73,28 @@ public:
     bool end_list();
 
     bool upsert(const k8s::Node& node);
-    bool erase(const std::string& name);
+    bool erase(std::string_view name);
 
-    const std::map<std::string, NodeClaim>& nodes() const noexcept { return nodes_; }
-    bool contains(const std::string& name) const { return nodes_.contains(name); }
+    const std::vector<NodeRef>& nodes() const noexcept { return nodes_; } // by name
+    bool contains(std::string_view name) const { return find(name) != nullptr; }
+
+    // Names that came and that went since the last call, in that order.
+    struct Membership {
+        std::vector<std::string> joined;
+        std::vector<std::string> left;
+    };
+    Membership take_membership() { return std::exchange(membership_, {}); }
 
 private:
-    using Nodes = std::map<std::string, NodeClaim>; // by name
+    using Nodes = std::vector<NodeRef>;
+
+    Nodes::const_iterator position_of(std::string_view name) const;
+    NodeRef find(std::string_view name) const; // null when there is none
+    bool replace_by(Nodes listed);
 
     Nodes nodes_;
-    Nodes listed_;                       // of the list that has begun: new or changed
-    std::vector<const NodeClaim*> same_; // of the list that has begun: those in nodes_ that stay as they are
+    Nodes listed_; // of the list that has begun
+    Membership membership_;
 };
 
 } // namespace routelet::controller

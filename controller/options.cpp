@@ -200,6 +200,16 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
         ->check(CLI::Validator(check_prefix, "CIDR"));
     add_ownership_options(run, options.reconciler.pod_bridge, raw.protocol,
                           options.reconciler.identity.metric);
+    run.add_flag(
+           "--adopt", options.reconciler.adopt,
+           "Take over routes of others that go the same way as ours, without a gap: for a cluster that moves "
+           "from flannel host-gw, kindnet or routes by hand")
+        ->envname("ROUTELET_ADOPT");
+    run.add_option("--max-routes", options.reconciler.plan.most_routes,
+                   "So many routes at most; of the nodes beyond, the youngest have none")
+        ->envname("ROUTELET_MAX_ROUTES")
+        ->check(CLI::Range(1U, 10'000'000U))
+        ->capture_default_str();
     run.add_option("--check-interval", raw.check_seconds,
                    "Seconds between full checks of the kernel's routes")
         ->envname("ROUTELET_CHECK_INTERVAL")

@@ -1,7 +1,13 @@
 #include "controller/plan.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <map>
+#include <optional>
 #include <set>
+#include <span>
 
 namespace routelet::controller {
 namespace {
@@ -52,6 +58,8 @@ constexpr std::array reason_texts = {
     ReasonText{
         Reason::next_hop_off_link, "next-hop-off-link",
         "put the node on a network of this machine, or give this machine a link to the node's network"},
+    ReasonText{Reason::too_many_routes, "too-many-routes",
+               "find out who makes so many Nodes, or raise --max-routes"},
 };
 
 const ReasonText& text_of(Reason reason) noexcept
@@ -89,87 +97,183 @@ bool is_inside_any(const std::vector<IpPrefix>& networks, const IpAddress& addre
     return std::ranges::any_of(networks, [&](const IpPrefix& n) { return n.contains(address); });
 }
 
-// Disjoint prefixes and the nodes that hold them: overlaps are found next door.
+// Who has which podCIDR. What is granted is disjoint.
+//
+// Built from all podCIDRs that are claimed: sorted, those that overlap one another stand together as a group,
+// since prefixes are nested or apart. Nearly every group is a single claim, which is granted or not, and
+// overlaps nothing. In the other groups what was granted is in an ordered map, where overlaps are found next
+// door.
 class Claims {
 public:
-    // The claim that overlaps `prefix`, or nullptr.
-    const std::pair<const IpPrefix, std::string>* find_overlap(const IpPrefix& prefix) const
+    struct Claim {
+        IpPrefix prefix;
+        std::uint32_t group = 0;
+        const NodeClaim* holder = nullptr; // once granted
+    };
+
+    explicit Claims(const std::vector<const NodeClaim*>& nodes)
     {
-        const auto next = by_prefix_.lower_bound(prefix);
-        if (next != by_prefix_.end() && next->first.overlaps(prefix))
-            return &*next;
-        if (next != by_prefix_.begin() && std::prev(next)->first.overlaps(prefix))
-            return &*std::prev(next);
-        return nullptr;
+        for (const NodeClaim* node : nodes)
+            for (const IpPrefix& prefix : node->pod_cidrs)
+                claims_.push_back({.prefix = prefix});
+        std::ranges::sort(claims_, {}, &Claim::prefix);
+        const auto twice = std::ranges::unique(claims_, {}, &Claim::prefix);
+        claims_.erase(twice.begin(), twice.end());
+        for (std::size_t i = 0; i < claims_.size(); ++i) {
+            const bool is_apart = i == 0 || !group_of(claims_[i - 1]).contains(claims_[i].prefix);
+            claims_[i].group = is_apart ? static_cast<std::uint32_t>(i) : claims_[i - 1].group;
+        }
     }
-    const std::pair<const IpPrefix, std::string>* find(const IpAddress& address) const
+
+    struct Grant {
+        IpPrefix prefix;
+        const NodeClaim* holder = nullptr;
+    };
+
+    // What was granted and overlaps `prefix`, which is one of the claims.
+    std::optional<Grant> find_overlap(const IpPrefix& prefix) const
     {
-        return find_overlap(IpPrefix::of(address, address.bits()));
+        const auto claim = std::ranges::lower_bound(claims_, prefix, {}, &Claim::prefix);
+        return is_alone(claim) ? granted(*claim) : find_next_door(prefix);
     }
-    void insert(const IpPrefix& prefix, const std::string& node) { by_prefix_.emplace(prefix, node); }
+    std::optional<Grant> find(const IpAddress& address) const
+    {
+        const IpPrefix host = IpPrefix::of(address, address.bits());
+        const auto after = std::ranges::upper_bound(claims_, host, {}, &Claim::prefix);
+        if (after == claims_.begin())
+            return {};
+        const auto claim = std::prev(after);
+        if (!is_alone(claim))
+            return find_next_door(host);
+        return claim->prefix.contains(address) ? granted(*claim) : std::nullopt;
+    }
+    // Requires: `prefix` is one of the claims, and overlaps nothing that was granted.
+    void grant(const IpPrefix& prefix, const NodeClaim& holder)
+    {
+        const auto claim = std::ranges::lower_bound(claims_, prefix, {}, &Claim::prefix);
+        claim->holder = &holder;
+        if (!is_alone(claim))
+            in_groups_.emplace(prefix, &holder);
+    }
 
 private:
-    std::map<IpPrefix, std::string> by_prefix_;
+    using Position = std::vector<Claim>::const_iterator;
+
+    // The prefix that holds all others of the claim's group: it sorts first.
+    const IpPrefix& group_of(const Claim& claim) const { return claims_[claim.group].prefix; }
+    bool is_alone(Position claim) const
+    {
+        const auto position = static_cast<std::uint32_t>(claim - claims_.begin());
+        const auto next = std::next(claim);
+        return claim->group == position && (next == claims_.end() || next->group != position);
+    }
+    static std::optional<Grant> granted(const Claim& claim)
+    {
+        if (claim.holder == nullptr)
+            return {};
+        return Grant{claim.prefix, claim.holder};
+    }
+    std::optional<Grant> find_next_door(const IpPrefix& prefix) const
+    {
+        const auto next = in_groups_.lower_bound(prefix);
+        if (next != in_groups_.end() && next->first.overlaps(prefix))
+            return Grant{next->first, next->second};
+        if (next != in_groups_.begin() && std::prev(next)->first.overlaps(prefix))
+            return Grant{std::prev(next)->first, std::prev(next)->second};
+        return {};
+    }
+
+    std::vector<Claim> claims_; // by prefix, each once
+    std::map<IpPrefix, const NodeClaim*> in_groups_;
 };
+
+// Which node has which address: of several that claim it, the oldest.
+class AddressOwners {
+public:
+    struct Owner {
+        IpAddress address;
+        const NodeClaim* node = nullptr;
+    };
+
+    // An address that `is_void` says is nobody's.
+    template <class Predicate>
+    AddressOwners(const std::vector<const NodeClaim*>& oldest_first, Predicate is_void)
+    {
+        for (const NodeClaim* node : oldest_first)
+            for (const IpAddress& address : node->internal_ips)
+                if (!is_void(address))
+                    owners_.push_back({address, node});
+        std::ranges::stable_sort(owners_, {}, &Owner::address);
+        const auto younger = std::ranges::unique(owners_, {}, &Owner::address); // keeps the oldest
+        owners_.erase(younger.begin(), younger.end());
+    }
+
+    const NodeClaim* find(const IpAddress& address) const // nullptr: nobody
+    {
+        const auto owner = std::ranges::lower_bound(owners_, address, {}, &Owner::address);
+        return owner != owners_.end() && owner->address == address ? owner->node : nullptr;
+    }
+    std::span<const Owner> in(const IpPrefix& prefix) const
+    {
+        const auto first = std::ranges::lower_bound(owners_, prefix.network(), {}, &Owner::address);
+        const auto last = std::ranges::upper_bound(owners_, prefix.last(), {}, &Owner::address);
+        return {first, last};
+    }
+
+private:
+    std::vector<Owner> owners_; // by address
+};
+
+std::vector<const NodeClaim*> oldest_first(const std::vector<NodeRef>& nodes)
+{
+    std::vector<const NodeClaim*> sorted;
+    sorted.reserve(nodes.size());
+    for (const NodeRef& node : nodes)
+        sorted.push_back(node.get());
+    std::ranges::sort(sorted, [](const NodeClaim* a, const NodeClaim* b) { return is_older(*a, *b); });
+    return sorted;
+}
 
 class Planner {
 public:
-    Planner(const LocalFacts& local, const PlanOptions& options)
-        : local_(local), options_(options), local_addresses_(local.addresses.begin(), local.addresses.end())
+    Planner(const std::vector<NodeRef>& nodes, const LocalFacts& local, const PlanOptions& options)
+        : local_(local), options_(options), local_addresses_(local.addresses.begin(), local.addresses.end()),
+          by_age_(oldest_first(nodes)), claims_(by_age_),
+          // An address inside the pods' range is nobody's node address: it would only serve to have the
+          // podCIDR of whoever owns it refused.
+          address_owners_(by_age_, [&](const IpAddress& address) {
+              return is_inside_any(options.cluster_cidrs, address);
+          })
     {
     }
 
-    Plan plan(const std::map<std::string, NodeClaim>& nodes)
+    Plan plan()
     {
-        const auto by_age = oldest_first(nodes);
-        for (const NodeClaim* node : by_age)
-            claim_addresses(*node);
-        if (const auto self = nodes.find(options_.node_name); self != nodes.end())
-            claim_own(self->second);
-        for (const NodeClaim* node : by_age)
+        const auto self = std::ranges::find(by_age_, options_.node_name, &NodeClaim::name);
+        if (self != by_age_.end())
+            claim_own(**self);
+        plan_.routes.reserve(std::min(by_age_.size(), options_.most_routes));
+        for (const NodeClaim* node : by_age_)
             judge(*node);
         std::ranges::sort(plan_.routes, {}, &PlannedRoute::destination);
+        plan_.routes.shrink_to_fit();
         return std::move(plan_);
     }
 
 private:
-    static std::vector<const NodeClaim*> oldest_first(const std::map<std::string, NodeClaim>& nodes)
-    {
-        std::vector<const NodeClaim*> sorted;
-        sorted.reserve(nodes.size());
-        for (const auto& [name, node] : nodes)
-            sorted.push_back(&node);
-        std::ranges::stable_sort(sorted,
-                                 [](const NodeClaim* a, const NodeClaim* b) { // names are sorted already
-                                     if (a->created.empty() != b->created.empty())
-                                         return b->created.empty();
-                                     return a->created < b->created;
-                                 });
-        return sorted;
-    }
-
     void claim_own(const NodeClaim& self)
     {
         for (const auto& cidr : self.pod_cidrs)
             if (!check_own(self, cidr) && !claims_.find_overlap(cidr))
-                claims_.insert(cidr, self.name);
-    }
-
-    // An address inside the pods' range is nobody's node address: it would only serve to have the podCIDR of
-    // whoever owns it refused.
-    void claim_addresses(const NodeClaim& node)
-    {
-        for (const auto& ip : node.internal_ips)
-            if (!is_inside_any(options_.cluster_cidrs, ip))
-                address_owners_.emplace(ip, &node); // keeps the oldest
+                claims_.grant(cidr, self);
     }
 
     void judge(const NodeClaim& node)
     {
         const bool is_self = node.name == options_.node_name;
-        for (const Unreadable& bad : node.bad_pod_cidrs)
+        for (const Unreadable& bad : node.bad_pod_cidrs())
             refuse(node, bad.text, Reason::bad_pod_cidr, bad.error);
-        if (node.pod_cidrs.empty() && node.bad_pod_cidrs.empty())
+        if (node.pod_cidrs.empty() && !node.bad)
             return conclude(node, "", is_self ? NodeState::self : NodeState::pending, Reason::no_pod_cidr,
                             "");
         for (const auto& cidr : node.pod_cidrs) {
@@ -185,6 +289,9 @@ private:
         const std::string text = cidr.to_string();
         if (const auto refusal = check_own(node, cidr))
             return refuse(node, text, refusal->first, refusal->second);
+        if (const auto grant = claims_.find_overlap(cidr); grant && grant->prefix != cidr)
+            return refuse(node, text, Reason::overlaps_own_pod_cidr,
+                          "this node has " + grant->prefix.to_string());
         if (std::ranges::find(plan_.own_pod_cidrs, cidr) == plan_.own_pod_cidrs.end())
             plan_.own_pod_cidrs.push_back(cidr);
         conclude(node, text, NodeState::self, Reason::none, "");
@@ -192,24 +299,25 @@ private:
 
     void judge_other(const NodeClaim& node, const IpPrefix& cidr)
     {
-        const std::string text = cidr.to_string();
         if (const auto refusal = check_destination(node, cidr))
-            return refuse(node, text, refusal->first, refusal->second);
-        claims_.insert(cidr, node.name);
+            return refuse(node, cidr.to_string(), refusal->first, refusal->second);
+        claims_.grant(cidr, node);
 
         const auto next_hop = std::ranges::find(node.internal_ips, cidr.family(), &IpAddress::family);
         if (next_hop == node.internal_ips.end())
             return conclude_without_address(node, cidr);
         if (const auto refusal = check_next_hop(node, *next_hop))
-            return refuse(node, text, refusal->first, refusal->second);
+            return refuse(node, cidr.to_string(), refusal->first, refusal->second);
         const OnLinkNetwork* network = network_of(*next_hop);
         if (network == nullptr)
-            return refuse(node, text, Reason::next_hop_off_link,
+            return refuse(node, cidr.to_string(), Reason::next_hop_off_link,
                           next_hop->to_string() + " is on no network of this machine" + known_networks());
+        if (plan_.routes.size() >= options_.most_routes)
+            return refuse(node, cidr.to_string(), Reason::too_many_routes,
+                          "there are " + std::to_string(options_.most_routes) + " routes to older nodes");
 
         plan_.routes.push_back(
-            {.destination = cidr, .gateway = *next_hop, .link = network->link, .node = node.name});
-        conclude(node, text, NodeState::routed, Reason::none, "");
+            {.destination = cidr, .gateway = *next_hop, .link = network->link, .node = NodeRef(&node)});
     }
 
     using Refusal = std::optional<std::pair<Reason, std::string>>;
@@ -218,8 +326,8 @@ private:
     {
         if (auto range = check_range(cidr))
             return range;
-        if (const auto* claim = claims_.find_overlap(cidr))
-            return overlap(claim->first, claim->second);
+        if (const auto grant = claims_.find_overlap(cidr))
+            return overlap(grant->prefix, grant->holder->name);
         if (auto local = check_networks(cidr))
             return local;
         if (auto local = check_local(cidr))
@@ -301,39 +409,34 @@ private:
     // range has the older right: otherwise a newcomer could have anybody's podCIDR refused.
     Refusal check_addresses(const NodeClaim& node, const IpPrefix& cidr) const
     {
-        for (auto it = address_owners_.lower_bound(cidr.network());
-             it != address_owners_.end() && cidr.contains(it->first); ++it)
-            if (it->second == &node || is_older(*it->second, node))
-                return refusal(Reason::covers_node_address, "it holds " + it->first.to_string() +
-                                                                ", the address of node " + it->second->name);
+        for (const auto& [address, owner] : address_owners_.in(cidr))
+            if (owner == &node || is_older(*owner, node))
+                return refusal(Reason::covers_node_address,
+                               "it holds " + address.to_string() + ", the address of node " + owner->name);
         return {};
-    }
-
-    static bool is_older(const NodeClaim& a, const NodeClaim& b)
-    {
-        if (a.created.empty() || b.created.empty())
-            return !a.created.empty();
-        return std::tie(a.created, a.name) < std::tie(b.created, b.name);
     }
 
     Refusal check_next_hop(const NodeClaim& node, const IpAddress& next_hop) const
     {
-        const std::string text = next_hop.to_string();
         if (!next_hop.is_host_unicast())
-            return refusal(Reason::next_hop_not_unicast, text + " is no address that a host can have");
+            return refusal(Reason::next_hop_not_unicast,
+                           next_hop.to_string() + " is no address that a host can have");
         if (local_addresses_.contains(next_hop))
-            return refusal(Reason::next_hop_is_local, text + " is an address of this machine");
+            return refusal(Reason::next_hop_is_local,
+                           next_hop.to_string() + " is an address of this machine");
         if (std::ranges::find(local_.gateways, next_hop) != local_.gateways.end())
-            return refusal(Reason::next_hop_is_gateway, text + " is this machine's default gateway");
+            return refusal(Reason::next_hop_is_gateway,
+                           next_hop.to_string() + " is this machine's default gateway");
         if (is_inside_any(options_.cluster_cidrs, next_hop))
-            return refusal(Reason::next_hop_in_pod_cidr, text + " is inside a cluster CIDR");
-        if (const auto* claim = claims_.find(next_hop))
-            return refusal(Reason::next_hop_in_pod_cidr,
-                           text + " is inside " + claim->first.to_string() + " of node " + claim->second);
-        const auto owner = address_owners_.find(next_hop);
-        if (owner != address_owners_.end() && owner->second->name != node.name)
+            return refusal(Reason::next_hop_in_pod_cidr, next_hop.to_string() + " is inside a cluster CIDR");
+        if (const auto grant = claims_.find(next_hop))
+            return refusal(Reason::next_hop_in_pod_cidr, next_hop.to_string() + " is inside " +
+                                                             grant->prefix.to_string() + " of node " +
+                                                             grant->holder->name);
+        const NodeClaim* owner = address_owners_.find(next_hop);
+        if (owner != nullptr && owner != &node)
             return refusal(Reason::next_hop_of_other_node,
-                           text + " is also the address of the older node " + owner->second->name);
+                           next_hop.to_string() + " is also the address of the older node " + owner->name);
         return {};
     }
 
@@ -362,9 +465,9 @@ private:
 
     void conclude_without_address(const NodeClaim& node, const IpPrefix& cidr)
     {
-        if (!node.bad_internal_ips.empty())
+        if (!node.bad_internal_ips().empty())
             return refuse(node, cidr.to_string(), Reason::bad_internal_ip,
-                          node.bad_internal_ips.front().error);
+                          node.bad_internal_ips().front().error);
         conclude(node, cidr.to_string(), NodeState::pending, Reason::no_internal_ip,
                  "it has no InternalIP of family " + std::string(to_string(cidr.family())));
     }
@@ -383,8 +486,9 @@ private:
     const LocalFacts& local_;
     const PlanOptions& options_;
     std::set<IpAddress> local_addresses_;
-    Claims claims_;                                        // podCIDRs that passed, of nodes judged so far
-    std::map<IpAddress, const NodeClaim*> address_owners_; // the oldest node that claims each
+    std::vector<const NodeClaim*> by_age_;
+    Claims claims_; // podCIDRs that passed, of nodes judged so far
+    AddressOwners address_owners_;
     Plan plan_;
 };
 
@@ -406,10 +510,20 @@ std::string_view remedy(Reason reason) noexcept
     return text_of(reason).remedy;
 }
 
-Plan plan_routes(const std::map<std::string, NodeClaim>& nodes, const LocalFacts& local,
-                 const PlanOptions& options)
+const PlannedRoute* Plan::find(const IpPrefix& destination) const
 {
-    return Planner(local, options).plan(nodes);
+    const auto route = std::ranges::lower_bound(routes, destination, {}, &PlannedRoute::destination);
+    return route != routes.end() && route->destination == destination ? &*route : nullptr;
+}
+
+bool Plan::guards(const IpPrefix& destination) const
+{
+    return std::ranges::find(own_pod_cidrs, destination) != own_pod_cidrs.end();
+}
+
+Plan plan_routes(const std::vector<NodeRef>& nodes, const LocalFacts& local, const PlanOptions& options)
+{
+    return Planner(nodes, local, options).plan();
 }
 
 } // namespace routelet::controller

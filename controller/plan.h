@@ -3,9 +3,7 @@
 #include "controller/node_table.h"
 #include "netlink/message.h"
 
-#include <array>
-#include <map>
-#include <optional>
+#include <cstddef>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -36,6 +34,10 @@ struct PlanOptions {
     std::string node_name;               // this node's own
     std::vector<IpPrefix> cluster_cidrs; // where podCIDRs must lie; empty: anywhere that is not refused
     std::vector<IpPrefix> service_cidrs; // where they must not
+    // So many routes at most; of the nodes beyond, the youngest have none.
+    std::size_t most_routes = default_most_routes;
+
+    static constexpr std::size_t default_most_routes = 200'000;
 };
 
 // Where a node stands. Every podCIDR of every node is in exactly one state.
@@ -67,6 +69,7 @@ enum class Reason {
     next_hop_in_pod_cidr,
     next_hop_of_other_node,
     next_hop_off_link,
+    too_many_routes,
 };
 
 std::string_view to_string(NodeState state) noexcept; // "routed"
@@ -88,11 +91,10 @@ struct PlannedRoute {
     IpPrefix destination;
     IpAddress gateway;
     netlink::IfIndex link{};
-    std::string node;
-
-    friend bool operator==(const PlannedRoute&, const PlannedRoute&) = default;
+    NodeRef node;
 };
 
+// Where a podCIDR that has no route stands, and why.
 struct Verdict {
     std::string node;
     std::string destination; // the podCIDR as the Node has it; empty when it has none
@@ -103,11 +105,16 @@ struct Verdict {
     friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
-// Invariant: no two destinations overlap, and no destination overlaps an own podCIDR.
+// Invariant: no two destinations overlap, and no destination overlaps an own podCIDR. Each podCIDR of each
+// node is in exactly one of routes and verdicts; a node without podCIDR has a verdict.
 struct Plan {
-    std::vector<PlannedRoute> routes;    // by destination
+    std::vector<PlannedRoute> routes;    // by destination; their state is `routed`
     std::vector<IpPrefix> own_pod_cidrs; // this node's own that nothing speaks against, in the Node's order
-    std::vector<Verdict> verdicts;       // one for each podCIDR of each node, in the order of age
+    std::vector<Verdict> verdicts;       // in the order of age
+
+    // The route to exactly this destination, or nullptr.
+    const PlannedRoute* find(const IpPrefix& destination) const;
+    bool guards(const IpPrefix& destination) const; // it is an own podCIDR
 };
 
 // Which routes this machine should have. Pure; the order of inputs does not matter.
@@ -116,7 +123,8 @@ struct Plan {
 // the same. Then the older node wins (creationTimestamp, then name), because a newcomer that claims what
 // somebody has is the more likely liar; and on its own machine a node's own podCIDR always wins, unless
 // something else speaks against it.
-Plan plan_routes(const std::map<std::string, NodeClaim>& nodes, const LocalFacts& local,
-                 const PlanOptions& options);
+//
+// Takes time in the order of n log n, whatever the nodes claim. `nodes`: no name twice.
+Plan plan_routes(const std::vector<NodeRef>& nodes, const LocalFacts& local, const PlanOptions& options);
 
 } // namespace routelet::controller

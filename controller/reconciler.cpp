@@ -1,9 +1,8 @@
 #include "controller/reconciler.h"
 
-#include "controller/difference.h"
-
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace routelet::controller {
 namespace {
@@ -11,6 +10,13 @@ namespace {
 std::string describe_owner(const netlink::Route& route)
 {
     return "proto " + netlink::to_string(route.protocol) + " metric " + std::to_string(route.metric);
+}
+
+std::string describe_port(std::uint32_t port)
+{
+    return port == 0 ? "the kernel"
+                     : "netlink port " + std::to_string(port) + " (mostly that process: ps -p " +
+                           std::to_string(port) + " on the host)";
 }
 
 std::string_view describe_conflict(std::uint32_t foreign, std::uint32_t ours)
@@ -24,7 +30,7 @@ std::string_view describe_conflict(std::uint32_t foreign, std::uint32_t ours)
 } // namespace
 
 Reconciler::Reconciler(Kernel& kernel, const Log& log, Options options)
-    : kernel_(kernel), log_(log), options_(std::move(options)),
+    : kernel_(kernel), log_(log), burst_(log), options_(std::move(options)),
       mirror_(options_.identity, options_.pod_bridge)
 {
 }
@@ -62,26 +68,145 @@ bool Reconciler::observe(const std::vector<netlink::KernelEvent>& events)
         const auto effect = mirror_.apply(event);
         needs_dump_ = needs_dump_ || effect == KernelMirror::Effect::needs_dump;
         matters = matters || effect != KernelMirror::Effect::none;
+        if (effect != KernelMirror::Effect::none)
+            note_loss(event);
     }
     return matters;
+}
+
+// Whether it takes a route away that is planned, and who did it.
+void Reconciler::note_loss(const netlink::KernelEvent& event)
+{
+    const auto* route = std::get_if<netlink::RouteChanged>(&event);
+    if (route == nullptr) {
+        if (!std::holds_alternative<netlink::Overrun>(event))
+            repairs_.forgive();
+        return;
+    }
+    const bool is_foreign = !options_.identity.owns(route->route);
+    if (is_foreign && (route->removed || route->route.metric != options_.identity.metric))
+        return;
+    const IpPrefix& destination = route->route.destination;
+    const auto wanted = planned_way(plan_, destination);
+    if (!wanted || (!is_foreign && !route->removed && Way::of(route->route) == *wanted))
+        return;
+    const auto now = Cause::Clock::now();
+    const auto fight = repairs_.note_loss(destination, now);
+    if (!fight || !burst_.has_room(LogLevel::warn, "route-fight"))
+        return;
+    LogLine line(LogLevel::warn, "route-fight");
+    add_node(line, destination);
+    log_.write(
+        std::move(line)
+            .with("dst", destination)
+            .with("losses", fight->losses)
+            .with("by", is_foreign ? describe_owner(route->route) : describe_port(route->port))
+            .with("repair_in_ms", fight->pause.count())
+            .with("detail", "somebody takes this route away again and again")
+            .with("remedy", "find who manages routes beside routelet and have it leave those of protocol " +
+                                netlink::to_string(options_.identity.protocol) +
+                                " alone: systemd-networkd by ManageForeignRoutes=no, NetworkManager by "
+                                "unmanaged-devices"));
 }
 
 bool Reconciler::reconcile(const Cause& cause)
 {
     if (!nodes_known_)
         return true;
+    if (!find_work())
+        return false;
+    const bool held = hold_mass_withdrawal();
+    work_off(cause);
+    if (has_more())
+        return false;
+    const bool failed = pass_.failed > 0;
+    needs_dump_ = needs_dump_ || failed; // whatever the kernel has there is not what the mirror said
+    if (!first_done_)
+        report_first(cause);
+    pass_ = {};
+    for (const IpPrefix& destination : conflicts_due_)
+        look_for_conflict(destination);
+    if (std::exchange(all_conflicts_due_, false))
+        look_for_conflicts();
+    conflicts_due_.clear();
+    const bool forwards = enable_forwarding();
+    burst_.end();
+    return !failed && !held && forwards;
+}
+
+// What is to be looked at: everything when anything may differ, else only where a notification or a repair
+// that waited says so. False when the kernel cannot be read.
+bool Reconciler::find_work()
+{
+    const bool was_read = needs_dump_;
     if (!refresh_mirror())
         return false;
-    refresh_plan();
-    auto changes = difference(plan_, mirror_.own_routes(), options_.identity, options_.plan.node_name);
-    const bool held = hold_mass_withdrawal(changes);
-    forget_settled_failures(changes);
-    const Tally tally = apply(changes, cause);
-    if (!first_done_)
-        report_first(tally, cause);
-    report_conflicts();
-    const bool forwards = enable_forwarding();
-    return tally.failed == 0 && !held && forwards;
+    const bool is_planned_anew = refresh_plan();
+    auto touched = mirror_.take_touched();
+    const auto waited = repairs_.take_due(Cause::Clock::now());
+    touched.insert(touched.end(), waited.begin(), waited.end());
+    if (was_read || is_planned_anew || held_until_ || (has_more() && !touched.empty()))
+        find_all_work();
+    else if (!touched.empty())
+        find_work_at(std::move(touched));
+    return true;
+}
+
+void Reconciler::find_all_work()
+{
+    ++generation_;
+    const OwnRoutes& own = mirror_.own_routes();
+    in_place_ = 0;
+    for (std::size_t i = 0; i < plan_.routes.size(); ++i) {
+        Standing& standing = standings_[i];
+        standing.is_in_place = own.contains(plan_.routes[i].destination);
+        if (standing.is_in_place) {
+            standing.was_in_place = true;
+            ++in_place_;
+        }
+    }
+    for (const IpPrefix& pod_cidr : plan_.own_pod_cidrs)
+        if (own.contains(pod_cidr))
+            guards_known_.insert(pod_cidr);
+    // Of a node that is gone, nothing comes back.
+    std::erase_if(leaving_, [&](const auto& entry) {
+        return !own.contains(entry.first) && !nodes_.contains(entry.second);
+    });
+    work_ = difference(plan_, own);
+    worked_off_ = 0;
+    forget_settled_failures();
+    all_conflicts_due_ = true;
+}
+
+void Reconciler::find_work_at(std::vector<IpPrefix> touched)
+{
+    std::ranges::sort(touched);
+    const auto twice = std::ranges::unique(touched);
+    touched.erase(twice.begin(), twice.end());
+    for (const IpPrefix& destination : touched) {
+        note_standing(destination);
+        const auto change = change_at(destination, plan_, mirror_.own_routes(), options_.identity);
+        if (!change)
+            failures_.erase(destination);
+        else if (change->kind == RouteChange::Kind::remove)
+            work_.to_remove.push_back(destination);
+        else
+            work_.to_write.push_back(destination);
+    }
+    conflicts_due_.insert(conflicts_due_.end(), touched.begin(), touched.end());
+}
+
+// Whether it is in place now, as the mirror has it.
+void Reconciler::note_standing(const IpPrefix& destination)
+{
+    const PlannedRoute* planned = plan_.find(destination);
+    if (planned == nullptr)
+        return;
+    Standing& standing = standings_[static_cast<std::size_t>(planned - plan_.routes.data())];
+    const bool is_in_place = mirror_.own_routes().contains(destination);
+    in_place_ += (is_in_place ? 1U : 0U) - (standing.is_in_place ? 1U : 0U);
+    standing.is_in_place = is_in_place;
+    standing.was_in_place = standing.was_in_place || is_in_place;
 }
 
 bool Reconciler::refresh_mirror()
@@ -104,16 +229,18 @@ bool Reconciler::refresh_mirror()
     return true;
 }
 
-// Takes the removals out of `changes` while they wait. What the kernel flushed itself, with a link for
+// Takes the removals out of the work while they wait. What the kernel flushed itself, with a link for
 // instance, is gone from the mirror already and does not count; nor do guards, but they wait as well.
-bool Reconciler::hold_mass_withdrawal(std::vector<RouteChange>& changes)
+bool Reconciler::hold_mass_withdrawal()
 {
     constexpr std::size_t a_few = 3;
-    const auto is_removal = [](const RouteChange& change) {
-        return change.kind == RouteChange::Kind::remove;
-    };
-    const auto removals = static_cast<std::size_t>(std::ranges::count_if(
-        changes, [&](const RouteChange& change) { return is_removal(change) && !is_guard(change.route); }));
+    if (worked_off_ > 0)
+        return false; // decided when this work was found
+    const auto removals =
+        static_cast<std::size_t>(std::ranges::count_if(work_.to_remove, [&](const IpPrefix& destination) {
+            const auto way = mirror_.own_routes().find(destination);
+            return way != mirror_.own_routes().end() && !is_guard(way->second);
+        }));
     const std::size_t present = routes_in_place();
     // Additions go on while removals wait: routes that are new do not make the withdrawal a smaller one.
     const bool is_mass = removals > a_few && (held_until_ || removals * 2 > present);
@@ -136,150 +263,215 @@ bool Reconciler::hold_mass_withdrawal(std::vector<RouteChange>& changes)
     }
     if (now >= *held_until_)
         return false;
-    std::erase_if(changes, is_removal);
+    work_.to_remove.clear();
     return true;
 }
 
 // What is as it should be now, or no longer wanted, has no failure any more.
-void Reconciler::forget_settled_failures(const std::vector<RouteChange>& changes)
+void Reconciler::forget_settled_failures()
 {
-    std::set<IpPrefix> unsettled;
-    for (const RouteChange& change : changes)
-        unsettled.insert(change.route.destination);
-    std::erase_if(failures_, [&](const auto& failure) { return !unsettled.contains(failure.first); });
+    std::erase_if(failures_, [&](const auto& failure) {
+        return !std::ranges::binary_search(work_.to_write, failure.first) &&
+               !std::ranges::binary_search(work_.to_remove, failure.first);
+    });
 }
 
-void Reconciler::refresh_plan()
+// True when there is another plan now.
+bool Reconciler::refresh_plan()
 {
-    LocalFacts local = mirror_.local_facts();
+    const LocalFacts& local = mirror_.local_facts();
     if (!nodes_changed_ && local == local_)
-        return;
-    local_ = std::move(local);
+        return false;
+    local_ = local;
     nodes_changed_ = false;
-    plan_ = plan_routes(nodes_.nodes(), local_, options_.plan);
+    const Plan before = std::exchange(plan_, plan_routes(nodes_.nodes(), local_, options_.plan));
+    carry_standings(before);
+    note_links();
     report_membership();
-    report_verdicts();
+    report_verdicts(before);
+    return true;
 }
 
-Reconciler::Tally Reconciler::apply(const std::vector<RouteChange>& changes, const Cause& cause)
+// What was in place for a node is known on, for as long as it has the destination; for whom a route was that
+// is planned no more, until it is removed.
+void Reconciler::carry_standings(const Plan& before)
 {
-    Tally tally;
+    std::vector<Standing> standings(plan_.routes.size());
+    std::size_t i = 0;
+    for (std::size_t old = 0; old < before.routes.size(); ++old) {
+        const PlannedRoute& route = before.routes[old];
+        while (i < plan_.routes.size() && plan_.routes[i].destination < route.destination)
+            ++i;
+        const bool is_same = i < plan_.routes.size() && plan_.routes[i].destination == route.destination &&
+                             plan_.routes[i].node->name == route.node->name;
+        if (is_same)
+            standings[i] = standings_[old];
+        else if (standings_[old].was_in_place)
+            leaving_.insert_or_assign(route.destination, route.node->name);
+    }
+    for (auto left = leaving_.begin(); left != leaving_.end();) {
+        const PlannedRoute* planned = plan_.find(left->first);
+        if (planned == nullptr) {
+            ++left;
+            continue;
+        }
+        Standing& standing = standings[static_cast<std::size_t>(planned - plan_.routes.data())];
+        standing.was_in_place = standing.was_in_place || planned->node->name == left->second;
+        left = leaving_.erase(left);
+    }
+    standings_ = std::move(standings);
+}
+
+// Through which links IPv4 packets for pods come in.
+void Reconciler::note_links()
+{
+    links_.clear();
+    for (const PlannedRoute& planned : plan_.routes)
+        if (planned.destination.family() == IpFamily::v4 &&
+            (links_.empty() || *links_.rbegin() != planned.link))
+            links_.insert(planned.link);
+}
+
+// As much as goes into one batch.
+void Reconciler::work_off(const Cause& cause)
+{
+    const std::vector<RouteChange> changes = next_batch();
+    if (!has_more()) {
+        work_ = {};
+        worked_off_ = 0;
+    }
     if (changes.empty())
-        return tally;
+        return;
     const auto results = kernel_.apply(changes);
     const double took_ms = cause.took_ms();
     for (std::size_t i = 0; i < changes.size(); ++i) {
         if (!results[i]) {
             fail(changes[i], results[i].error());
-            ++tally.failed;
+            ++pass_.failed;
             continue;
         }
         mirror_.applied(changes[i]);
         settle(changes[i], cause, took_ms);
-        if (is_guard(changes[i].route))
+        note_standing(changes[i].route.destination);
+        if (is_guard(Way::of(changes[i].route)))
             continue;
-        tally.added += changes[i].kind == RouteChange::Kind::create ? 1 : 0;
-        tally.replaced += changes[i].kind == RouteChange::Kind::replace ? 1 : 0;
-        tally.removed += changes[i].kind == RouteChange::Kind::remove ? 1 : 0;
+        pass_.added += changes[i].kind == RouteChange::Kind::create ? 1 : 0;
+        pass_.replaced += changes[i].kind == RouteChange::Kind::replace ? 1 : 0;
+        pass_.removed += changes[i].kind == RouteChange::Kind::remove ? 1 : 0;
     }
-    return tally;
+}
+
+std::vector<RouteChange> Reconciler::next_batch()
+{
+    const auto now = Cause::Clock::now();
+    std::vector<RouteChange> changes;
+    const std::size_t writes = work_.to_write.size();
+    for (; has_more() && changes.size() < options_.batch; ++worked_off_) {
+        const IpPrefix& destination =
+            worked_off_ < writes ? work_.to_write[worked_off_] : work_.to_remove[worked_off_ - writes];
+        if (repairs_.holds(destination, now))
+            continue;
+        if (auto change = change_at(destination, plan_, mirror_.own_routes(), options_.identity))
+            changes.push_back(std::move(*change));
+    }
+    return changes;
 }
 
 // What one accepted change was, in one line.
 void Reconciler::settle(const RouteChange& change, const Cause& cause, double took_ms)
 {
     const IpPrefix& destination = change.route.destination;
-    const auto known = installed_.find(destination);
-    std::string node = change.node;
-    const char* event = "route-added";
-    if (change.kind == RouteChange::Kind::remove) {
-        event = "route-removed";
-        if (known != installed_.end())
-            node = known->second;
-    } else if (change.kind == RouteChange::Kind::replace) {
-        event = "route-replaced";
-    } else if (known != installed_.end() && known->second == node) {
-        event = "route-restored"; // it was there, and nobody asked us to remove it
+    const bool is_removal = change.kind == RouteChange::Kind::remove;
+    const std::string_view event = event_of(change);
+    if (burst_.has_room(LogLevel::info, event)) {
+        LogLine line(LogLevel::info, event);
+        const bool has_node = add_node(line, destination);
+        line.add("dst", destination);
+        if (change.route.gateway)
+            line.add("via", *change.route.gateway);
+        if (is_guard(Way::of(change.route)))
+            line.add("type", "unreachable");
+        else
+            line.add("dev", mirror_.link_name(change.route.oif));
+        if (change.previous && change.previous->gateway)
+            line.add("old_via", *change.previous->gateway);
+        line.add("cause", is_removal && !has_node ? "stale" : cause.what);
+        line.add("took_ms", took_ms);
+        log_.write(line);
     }
-
-    LogLine line(LogLevel::info, event);
-    if (!node.empty())
-        line.add("node", node);
-    line.add("dst", destination);
-    if (change.route.gateway)
-        line.add("via", *change.route.gateway);
-    if (is_guard(change.route))
-        line.add("type", "unreachable");
-    else
-        line.add("dev", mirror_.link_name(change.route.oif));
-    if (change.previous && change.previous->gateway)
-        line.add("old_via", *change.previous->gateway);
-    const bool stale = change.kind == RouteChange::Kind::remove && node.empty();
-    line.add("cause", stale ? "stale" : cause.what);
-    line.add("took_ms", took_ms);
-    log_.write(line);
-
     failures_.erase(destination);
+    if (is_removal) {
+        ++generation_;
+        leaving_.erase(destination);
+        guards_known_.erase(destination);
+    } else if (is_guard(Way::of(change.route))) {
+        guards_known_.insert(destination);
+    } else {
+        guards_known_.erase(destination);
+    }
+}
+
+std::string_view Reconciler::event_of(const RouteChange& change) const
+{
     if (change.kind == RouteChange::Kind::remove)
-        installed_.erase(destination);
-    else
-        installed_.insert_or_assign(destination, change.node);
+        return "route-removed";
+    if (change.kind == RouteChange::Kind::replace)
+        return "route-replaced";
+    const PlannedRoute* planned = plan_.find(change.route.destination);
+    const bool was_there =
+        planned != nullptr ? standings_[static_cast<std::size_t>(planned - plan_.routes.data())].was_in_place
+                           : guards_known_.contains(change.route.destination);
+    return was_there ? "route-restored" : "route-added"; // nobody asked us to remove it
+}
+
+// Whose pods a route is for, or was; false when nobody knows any more.
+bool Reconciler::add_node(LogLine& line, const IpPrefix& destination) const
+{
+    if (const PlannedRoute* planned = plan_.find(destination)) {
+        line.add("node", planned->node->name);
+    } else if (const auto left = leaving_.find(destination); left != leaving_.end()) {
+        line.add("node", left->second);
+    } else if (plan_.guards(destination) || guards_known_.contains(destination)) {
+        line.add("node", options_.plan.node_name);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 void Reconciler::fail(const RouteChange& change, const Error& error)
 {
-    // Whatever the kernel has there is not what the mirror said.
-    needs_dump_ = true;
     std::string text = error.text();
     auto& last = failures_[change.route.destination];
     if (last == text)
         return;
-    LogLine line(LogLevel::warn, "route-failed");
-    if (!change.node.empty())
-        line.add("node", change.node);
-    line.add("dst", change.route.destination);
-    if (change.route.gateway)
-        line.add("via", *change.route.gateway);
-    if (is_guard(change.route))
-        line.add("type", "unreachable");
-    line.add("error", text);
-    log_.write(line);
+    if (burst_.has_room(LogLevel::warn, "route-failed")) {
+        LogLine line(LogLevel::warn, "route-failed");
+        add_node(line, change.route.destination);
+        line.add("dst", change.route.destination);
+        if (change.route.gateway)
+            line.add("via", *change.route.gateway);
+        if (is_guard(Way::of(change.route)))
+            line.add("type", "unreachable");
+        line.add("error", text);
+        log_.write(line);
+    }
     last = std::move(text);
 }
 
-void Reconciler::report_first(const Tally& tally, const Cause& cause)
+void Reconciler::report_first(const Cause& cause)
 {
     first_done_ = true;
-    remember_kept_routes();
     const std::size_t in_place = routes_in_place();
     log_.write(LogLine(LogLevel::info, "routes-ready")
                    .with("nodes", nodes_.nodes().size())
                    .with("routes", in_place)
-                   .with("kept", in_place - std::min(in_place, tally.added + tally.replaced))
-                   .with("added", tally.added)
-                   .with("replaced", tally.replaced)
-                   .with("removed", tally.removed)
-                   .with("failed", tally.failed)
+                   .with("kept", in_place - std::min(in_place, pass_.added + pass_.replaced))
+                   .with("added", pass_.added)
+                   .with("replaced", pass_.replaced)
+                   .with("removed", pass_.removed)
+                   .with("failed", pass_.failed)
                    .with("took_ms", cause.took_ms()));
-}
-
-// Those that an earlier life left are ours as well.
-void Reconciler::remember_kept_routes()
-{
-    const auto remember = [&](const IpPrefix& destination, const std::string& node) {
-        if (mirror_.own_routes().contains(destination))
-            installed_.try_emplace(destination, node);
-    };
-    for (const PlannedRoute& planned : plan_.routes)
-        remember(planned.destination, planned.node);
-    for (const IpPrefix& pod_cidr : plan_.own_pod_cidrs)
-        remember(pod_cidr, options_.plan.node_name);
-}
-
-std::size_t Reconciler::routes_in_place() const
-{
-    return static_cast<std::size_t>(std::ranges::count_if(
-        mirror_.own_routes(), [](const auto& entry) { return !is_guard(entry.second); }));
 }
 
 ReadinessFacts Reconciler::readiness_facts() const
@@ -291,50 +483,45 @@ ReadinessFacts Reconciler::readiness_facts() const
     std::ranges::copy_if(plan_.verdicts, std::back_inserter(facts.own_verdicts),
                          [&](const Verdict& verdict) { return verdict.node == facts.node_name; });
     facts.routes_planned = plan_.routes.size();
-    facts.routes_in_place =
-        static_cast<std::size_t>(std::ranges::count_if(plan_.routes, [&](const PlannedRoute& planned) {
-            return mirror_.own_routes().contains(planned.destination);
-        }));
+    facts.routes_in_place = in_place_;
     return facts;
 }
 
 void Reconciler::report_membership()
 {
-    std::set<std::string> names;
-    for (const auto& [name, node] : nodes_.nodes())
-        names.insert(name);
-    if (first_done_) {
-        for (const auto& name : names)
-            if (!known_names_.contains(name))
-                log_.write(LogLine(LogLevel::info, "node-joined").with("node", name));
-        for (const auto& name : known_names_)
-            if (!names.contains(name))
-                log_.write(LogLine(LogLevel::info, "node-left").with("node", name));
-    }
-    known_names_ = std::move(names);
+    const NodeTable::Membership members = nodes_.take_membership();
+    if (!first_done_)
+        return;
+    for (const std::string& name : members.joined)
+        if (burst_.has_room(LogLevel::info, "node-joined"))
+            log_.write(LogLine(LogLevel::info, "node-joined").with("node", name));
+    for (const std::string& name : members.left)
+        if (burst_.has_room(LogLevel::info, "node-left"))
+            log_.write(LogLine(LogLevel::info, "node-left").with("node", name));
 }
 
-void Reconciler::report_verdicts()
+void Reconciler::report_verdicts(const Plan& before)
 {
-    std::map<std::pair<std::string, std::string>, Verdict> current;
+    using Key = std::pair<std::string_view, std::string_view>;
+    std::map<Key, const Verdict*> known;
+    for (const Verdict& verdict : before.verdicts)
+        known.emplace(Key(verdict.node, verdict.destination), &verdict);
     for (const Verdict& verdict : plan_.verdicts) {
-        const std::pair key(verdict.node, verdict.destination);
-        const auto before = reported_.find(key);
-        if (before == reported_.end() || before->second != verdict)
+        const auto same = known.find({verdict.node, verdict.destination});
+        if (same == known.end() || *same->second != verdict)
             report_verdict(verdict);
-        current.insert_or_assign(key, verdict);
     }
-    reported_ = std::move(current);
 }
 
 // Routed nodes speak through their route's own line.
 void Reconciler::report_verdict(const Verdict& verdict)
 {
-    if (verdict.state == NodeState::routed)
-        return;
     const bool own = verdict.state == NodeState::self && verdict.reason == Reason::none;
-    LogLine line(verdict.state == NodeState::refused ? LogLevel::warn : LogLevel::info,
-                 "node-" + std::string(to_string(verdict.state)));
+    const LogLevel level = verdict.state == NodeState::refused ? LogLevel::warn : LogLevel::info;
+    const std::string event = "node-" + std::string(to_string(verdict.state));
+    if (!burst_.has_room(level, event))
+        return;
+    LogLine line(level, event);
     line.add("node", verdict.node);
     if (!verdict.destination.empty())
         line.add("pod_cidr", verdict.destination);
@@ -347,29 +534,80 @@ void Reconciler::report_verdict(const Verdict& verdict)
     log_.write(line);
 }
 
-void Reconciler::report_conflicts()
+void Reconciler::look_for_conflicts()
 {
-    std::map<IpPrefix, netlink::Route> current;
-    for (const PlannedRoute& planned : plan_.routes) {
-        const netlink::Route* foreign = mirror_.foreign_route(planned.destination);
-        if (foreign == nullptr)
-            continue;
-        const auto before = conflicts_.find(planned.destination);
-        if (before == conflicts_.end() || before->second != *foreign)
-            log_.write(LogLine(LogLevel::warn, "route-conflict")
-                           .with("node", planned.node)
-                           .with("dst", planned.destination)
-                           .with("via", planned.gateway)
-                           .with("foreign", *foreign)
-                           .with("owner", describe_owner(*foreign))
-                           .with("detail", describe_conflict(foreign->metric, options_.identity.metric))
-                           .with("remedy", "remove that route, or stop whoever makes it"));
-        current.emplace(planned.destination, *foreign);
-    }
+    std::set<IpPrefix> seen;
+    mirror_.for_each_foreign([&](const netlink::Route& foreign) {
+        if (plan_.find(foreign.destination) != nullptr)
+            seen.insert(foreign.destination);
+    });
     for (const auto& [destination, foreign] : conflicts_)
-        if (!current.contains(destination))
+        seen.insert(destination);
+    for (const IpPrefix& destination : seen)
+        look_for_conflict(destination);
+}
+
+void Reconciler::look_for_conflict(const IpPrefix& destination)
+{
+    const PlannedRoute* planned = plan_.find(destination);
+    const netlink::Route* foreign = mirror_.foreign_route(destination);
+    const auto known = conflicts_.find(destination);
+    if (planned == nullptr || foreign == nullptr) {
+        if (known == conflicts_.end())
+            return;
+        conflicts_.erase(known);
+        if (burst_.has_room(LogLevel::info, "route-conflict-over"))
             log_.write(LogLine(LogLevel::info, "route-conflict-over").with("dst", destination));
-    conflicts_ = std::move(current);
+        return;
+    }
+    if (options_.adopt && adopt(*planned, *foreign))
+        return;
+    if (known != conflicts_.end() && known->second == *foreign)
+        return;
+    conflicts_.insert_or_assign(destination, *foreign);
+    if (burst_.has_room(LogLevel::warn, "route-conflict"))
+        log_.write(
+            LogLine(LogLevel::warn, "route-conflict")
+                .with("node", planned->node->name)
+                .with("dst", destination)
+                .with("via", planned->gateway)
+                .with("foreign", *foreign)
+                .with("owner", describe_owner(*foreign))
+                .with("detail", describe_conflict(foreign->metric, options_.identity.metric))
+                .with("remedy",
+                      options_.adopt
+                          ? "remove that route, or stop whoever makes it"
+                          : "remove that route, or stop whoever makes it; --adopt does the former where "
+                            "the routes are alike"));
+}
+
+// Takes over an identical route of somebody else's: ours is there before that one goes, so no packet is lost.
+// False when it stays.
+bool Reconciler::adopt(const PlannedRoute& planned, const netlink::Route& foreign)
+{
+    const auto ours = mirror_.own_routes().find(planned.destination);
+    const bool is_alike = ours != mirror_.own_routes().end() && ours->second == Way::of(planned) &&
+                          Way::of(foreign) == ours->second;
+    const auto now = Cause::Clock::now();
+    if (!is_alike || adoptions_.holds(planned.destination, now))
+        return false;
+    (void)adoptions_.note_loss(planned.destination,
+                               now); // whoever makes it again and again keeps it for a while
+    const RouteChange change{RouteChange::Kind::take_over, foreign};
+    const auto taken = kernel_.apply({change}).front();
+    if (burst_.has_room(taken ? LogLevel::info : LogLevel::warn, taken ? "route-adopted" : "route-failed")) {
+        LogLine line(taken ? LogLevel::info : LogLevel::warn, taken ? "route-adopted" : "route-failed");
+        line.add("node", planned.node->name);
+        line.add("dst", planned.destination);
+        line.add("via", planned.gateway);
+        line.add("owner", describe_owner(foreign));
+        if (!taken)
+            line.add("error", taken.error().text());
+        log_.write(line);
+    }
+    if (taken)
+        mirror_.applied(change);
+    return taken.has_value();
 }
 
 // Packets from other nodes' pods come in through the links that ours go out by. Per link, because that needs
@@ -377,13 +615,13 @@ void Reconciler::report_conflicts()
 bool Reconciler::enable_forwarding()
 {
     bool all = true;
-    for (const PlannedRoute& planned : plan_.routes) {
-        if (planned.destination.family() != IpFamily::v4 || forwarding_.contains(planned.link))
+    for (const netlink::IfIndex link : links_) {
+        if (forwarding_.contains(link))
             continue;
-        const auto enabled = kernel_.enable_ipv4_forwarding(planned.link);
-        forwarding_.insert(planned.link);
+        const auto enabled = kernel_.enable_ipv4_forwarding(link);
+        forwarding_.insert(link);
         all = all && enabled.has_value();
-        report_forwarding(planned.link, enabled);
+        report_forwarding(link, enabled);
     }
     if (!all)
         forwarding_.clear();

@@ -1,13 +1,16 @@
 #pragma once
 #include "controller/cause.h"
+#include "controller/difference.h"
 #include "controller/kernel.h"
 #include "controller/kernel_mirror.h"
 #include "controller/log.h"
 #include "controller/node_table.h"
 #include "controller/plan.h"
 #include "controller/readiness.h"
+#include "controller/repair_watch.h"
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
@@ -23,6 +26,9 @@ namespace routelet::controller {
 // (RouteIdentity) are changed. When more than half of them, and more than a few, would go at once, the
 // removals wait for a grace time: an empty list from a broken proxy must not take a node off the network. Not
 // thread-safe; calls block for as long as the kernel works.
+//
+// What one route costs does not depend on how many there are, as long as nodes, links and addresses stay: a
+// notification of the kernel is work at its destination only.
 class Reconciler {
 public:
     struct Options {
@@ -30,6 +36,9 @@ public:
         RouteIdentity identity;
         std::string pod_bridge = "v-net-0";
         std::chrono::seconds withdrawal_grace{30}; // 0: none
+        bool adopt = false;                        // take over identical routes of others
+        // So many changes at a time; then has_more() and notifications are to be read before going on.
+        std::size_t batch = 4096;
     };
 
     Reconciler(Kernel& kernel, const Log& log, Options options);
@@ -48,11 +57,17 @@ public:
     // Makes the next reconcile() start from a fresh dump.
     void distrust_mirror() noexcept { needs_dump_ = true; }
 
-    // Plans, compares, applies. False when something failed that is worth trying again in a while.
+    // Plans, compares, applies. False when something is left: has_more(), or something failed that is worth
+    // trying again in a while.
     bool reconcile(const Cause& cause);
 
+    // The last reconcile() ended because its batch was full: call it again, with the same cause.
+    bool has_more() const noexcept { return worked_off_ < work_.to_write.size() + work_.to_remove.size(); }
+    // When to call it again because a repair waits until then.
+    std::optional<Cause::Clock::time_point> due() const { return repairs_.due(); }
+
     // Routes to other nodes' pods; guards of the own podCIDRs do not count.
-    std::size_t routes_in_place() const;
+    std::size_t routes_in_place() const noexcept { return mirror_.own_routes().size() - mirror_.guards(); }
 
     // What is known, for readiness and status; valid until the next call that is not const.
     ReadinessFacts readiness_facts() const;
@@ -61,48 +76,79 @@ public:
     // Of routes that the kernel refused, its words.
     const std::map<IpPrefix, std::string>& failures() const noexcept { return failures_; }
     // What of ours is in the kernel, by destination.
-    const std::map<IpPrefix, netlink::Route>& own_routes() const noexcept { return mirror_.own_routes(); }
+    const OwnRoutes& own_routes() const noexcept { return mirror_.own_routes(); }
+    // Another number after everything that plan() or the destinations of own_routes() changed by, except
+    // repairs, which leave things as they were.
+    std::uint64_t generation() const noexcept { return generation_; }
 
 private:
     struct Tally {
         std::size_t added = 0, replaced = 0, removed = 0, failed = 0;
     };
+    // Of each planned route, at the same position.
+    struct Standing {
+        bool is_in_place : 1 = false;  // something of ours is there
+        bool was_in_place : 1 = false; // at some time since this node has this destination
+    };
 
+    void note_loss(const netlink::KernelEvent& event);
+    bool find_work();
+    void find_all_work();
+    void find_work_at(std::vector<IpPrefix> touched);
+    void note_standing(const IpPrefix& destination);
     bool refresh_mirror();
-    void refresh_plan();
+    bool refresh_plan();
+    void carry_standings(const Plan& before);
+    void note_links();
     bool note_change(bool changed);
-    bool hold_mass_withdrawal(std::vector<RouteChange>& changes);
-    void forget_settled_failures(const std::vector<RouteChange>& changes);
-    Tally apply(const std::vector<RouteChange>& changes, const Cause& cause);
-    void remember_kept_routes();
+    bool hold_mass_withdrawal();
+    void forget_settled_failures();
+    void work_off(const Cause& cause);
+    std::vector<RouteChange> next_batch();
     void settle(const RouteChange& change, const Cause& cause, double took_ms);
     void fail(const RouteChange& change, const Error& error);
-    void report_first(const Tally& tally, const Cause& cause);
-    void report_verdicts();
+    std::string_view event_of(const RouteChange& change) const;
+    bool add_node(LogLine& line, const IpPrefix& destination) const;
+    void report_first(const Cause& cause);
+    void report_verdicts(const Plan& before);
     void report_verdict(const Verdict& verdict);
     void report_membership();
-    void report_conflicts();
+    void look_for_conflicts();
+    void look_for_conflict(const IpPrefix& destination);
+    bool adopt(const PlannedRoute& planned, const netlink::Route& foreign);
     bool enable_forwarding();
     void report_forwarding(netlink::IfIndex link, const Result<>& enabled);
 
     Kernel& kernel_;
     const Log& log_;
+    LogBurst burst_;
     Options options_;
     KernelMirror mirror_;
     NodeTable nodes_;
+    RepairWatch repairs_;
+    RepairWatch adoptions_;
 
     bool nodes_known_ = false; // a complete list has been seen
     bool nodes_changed_ = false;
     bool needs_dump_ = true;
     bool first_done_ = false;
+    std::uint64_t generation_ = 0;
 
     LocalFacts local_;
     Plan plan_;
+    std::vector<Standing> standings_;
+    std::size_t in_place_ = 0;         // of the standings
+    std::set<netlink::IfIndex> links_; // that planned IPv4 routes go through
 
-    std::map<IpPrefix, std::string> installed_;                       // routes of ours, and whose pods
-    std::map<std::pair<std::string, std::string>, Verdict> reported_; // by node and podCIDR
-    std::set<std::string> known_names_;
-    std::map<IpPrefix, std::string> failures_;     // the error last logged
+    Difference work_;                     // where plan and kernel differed when they were compared
+    std::size_t worked_off_ = 0;          // of it: first what is to be written, then what is to be removed
+    Tally pass_;                          // since work was found
+    std::vector<IpPrefix> conflicts_due_; // where to look for them at the end of it
+    bool all_conflicts_due_ = false;
+
+    std::map<IpPrefix, std::string> leaving_;  // once in place and planned no more; whose pods they were for
+    std::set<IpPrefix> guards_known_;          // guards of ours that were in place
+    std::map<IpPrefix, std::string> failures_; // the error last logged
     std::map<IpPrefix, netlink::Route> conflicts_; // the foreign route last logged
     std::set<netlink::IfIndex> forwarding_;        // links that it was enabled on since the last dump
     std::map<netlink::IfIndex, std::string> forwarding_told_; // what was last logged of each: "" or an error

@@ -20,6 +20,11 @@ std::string_view to_string(ApiState::What what)
     return names[static_cast<std::size_t>(what)];
 }
 
+std::string text_of(const json& object, const char* key)
+{
+    return object.value(key, std::string());
+}
+
 json to_object(const Finding& finding)
 {
     return {{"code", finding.code}, {"detail", finding.detail}, {"remedy", finding.remedy}};
@@ -38,7 +43,7 @@ json conditions_of(const Readiness& readiness)
 
 json counts_of(const Plan& plan)
 {
-    json counts = {{"routed", 0}, {"self", 0}, {"pending", 0}, {"refused", 0}};
+    json counts = {{"routed", plan.routes.size()}, {"self", 0}, {"pending", 0}, {"refused", 0}};
     for (const Verdict& verdict : plan.verdicts) {
         json& count = counts[std::string(to_string(verdict.state))];
         count = count.get<int>() + 1;
@@ -46,40 +51,42 @@ json counts_of(const Plan& plan)
     return counts;
 }
 
-// Where a routed podCIDR's packets go, and what the kernel said when it refused that.
-void add_route(json& node, const Verdict& verdict, const Status& status)
+json state_of(std::string_view node, std::string_view destination, NodeState state)
 {
-    const auto destination = IpPrefix::parse(verdict.destination);
-    if (verdict.state != NodeState::routed || !destination)
-        return;
-    const auto route =
-        std::ranges::lower_bound(status.plan.routes, *destination, {}, &PlannedRoute::destination);
-    if (route != status.plan.routes.end() && route->destination == *destination)
-        node["nextHop"] = route->gateway.to_string();
-    if (const auto refusal = status.refusals.find(*destination); refusal != status.refusals.end())
-        node["error"] = refusal->second;
+    return {{"node", node}, {"destination", destination}, {"state", to_string(state)}};
 }
 
+// Where a routed podCIDR's packets go, and what the kernel said when it refused that.
+json state_of(const PlannedRoute& route, const Status& status)
+{
+    json node = state_of(route.node->name, route.destination.to_string(), NodeState::routed);
+    node["nextHop"] = route.gateway.to_string();
+    if (const auto refusal = status.refusals.find(route.destination); refusal != status.refusals.end())
+        node["error"] = refusal->second;
+    return node;
+}
+
+json state_of(const Verdict& verdict)
+{
+    json node = state_of(verdict.node, verdict.destination, verdict.state);
+    if (verdict.reason != Reason::none) {
+        node["reason"] = to_string(verdict.reason);
+        node["detail"] = verdict.detail;
+    }
+    return node;
+}
+
+// By name; of one node first what is routed.
 json nodes_of(const Status& status)
 {
-    json nodes = json::array();
-    for (const Verdict& verdict : status.plan.verdicts) {
-        json node = {{"node", verdict.node},
-                     {"destination", verdict.destination},
-                     {"state", to_string(verdict.state)}};
-        if (verdict.reason != Reason::none) {
-            node["reason"] = to_string(verdict.reason);
-            node["detail"] = verdict.detail;
-        }
-        add_route(node, verdict, status);
-        nodes.push_back(std::move(node));
-    }
+    std::vector<json> nodes;
+    nodes.reserve(status.plan.routes.size() + status.plan.verdicts.size());
+    for (const PlannedRoute& route : status.plan.routes)
+        nodes.push_back(state_of(route, status));
+    for (const Verdict& verdict : status.plan.verdicts)
+        nodes.push_back(state_of(verdict));
+    std::ranges::stable_sort(nodes, {}, [](const json& node) { return text_of(node, "node"); });
     return nodes;
-}
-
-std::string text_of(const json& object, const char* key)
-{
-    return object.value(key, std::string());
 }
 
 void write_table(std::ostream& out, const std::vector<std::array<std::string, 4>>& rows)

@@ -1,6 +1,7 @@
 #pragma once
 #include "controller/reconciler.h"
 
+#include <string>
 #include <vector>
 
 namespace routelet::test {
@@ -12,6 +13,12 @@ inline bool replace_nodes(controller::Reconciler& reconciler, const std::vector<
     for (const k8s::Node& node : nodes)
         reconciler.list_node(node);
     return reconciler.end_nodes();
+}
+
+// A node that says nothing but its name: whom a route is for.
+inline controller::NodeRef named(const std::string& name)
+{
+    return controller::NodeClaim::of({.name = name});
 }
 
 } // namespace routelet::test

@@ -8,7 +8,10 @@ namespace {
 
 k8s::Node node(const std::string& name, const std::string& pod_cidr)
 {
-    return {.name = name, .uid = "uid-" + name, .pod_cidrs = {pod_cidr}, .internal_ips = {"192.168.1.11"}};
+    return {.name = name,
+            .created = "2026-01-01T00:00:00Z",
+            .pod_cidrs = {pod_cidr},
+            .internal_ips = {"192.168.1.11"}};
 }
 
 k8s::Node oversized(const std::string& name)
@@ -28,9 +31,9 @@ bool list(NodeTable& table, const std::vector<k8s::Node>& nodes)
 std::string shown(const NodeTable& table)
 {
     std::string text;
-    for (const auto& [name, claim] : table.nodes()) {
-        text += (text.empty() ? "" : " ") + name + "=";
-        for (const IpPrefix& cidr : claim.pod_cidrs)
+    for (const NodeRef& claim : table.nodes()) {
+        text += (text.empty() ? "" : " ") + claim->name + "=";
+        for (const IpPrefix& cidr : claim->pod_cidrs)
             text += cidr.to_string();
     }
     return text;
@@ -101,6 +104,8 @@ TEST_CASE("an update that does not matter to routing is none", "[controller][nod
     CHECK(table.upsert(b));
     k8s::Node recreated = a;
     recreated.uid = "another";
+    CHECK_FALSE(table.upsert(recreated));
+    recreated.created = "2026-02-01T00:00:00Z"; // its age decides who has the better right
     CHECK(table.upsert(recreated));
 }
 
@@ -109,11 +114,48 @@ TEST_CASE("what does not parse is kept with the reason, beside what does", "[con
     k8s::Node odd = a;
     odd.pod_cidrs = {"10.1.0.7/24", "10.1.0.0/24"};
     odd.internal_ips = {"not an ip", "192.168.1.11"};
-    const NodeClaim claim = NodeClaim::of(odd);
-    CHECK(claim.pod_cidrs.size() == 1);
-    REQUIRE(claim.bad_pod_cidrs.size() == 1);
-    CHECK(claim.bad_pod_cidrs[0].text == "10.1.0.7/24");
-    CHECK_FALSE(claim.bad_pod_cidrs[0].error.empty());
-    CHECK(claim.internal_ips.size() == 1);
-    CHECK(claim.bad_internal_ips.size() == 1);
+    const NodeRef claim = NodeClaim::of(odd);
+    CHECK(claim->pod_cidrs.size() == 1);
+    REQUIRE(claim->bad_pod_cidrs().size() == 1);
+    CHECK(claim->bad_pod_cidrs()[0].text == "10.1.0.7/24");
+    CHECK_FALSE(claim->bad_pod_cidrs()[0].error.empty());
+    CHECK(claim->internal_ips.size() == 1);
+    CHECK(claim->bad_internal_ips().size() == 1);
+}
+
+TEST_CASE("who joined and who left is told once", "[controller][nodes]")
+{
+    NodeTable table;
+    const auto joined = [&] { return table.take_membership().joined; };
+    const auto left = [&] { return table.take_membership().left; };
+    using Names = std::vector<std::string>;
+
+    list(table, {a, c});
+    CHECK(joined() == Names{"a", "c"});
+    CHECK(joined().empty());
+    list(table, {b, c});
+    const NodeTable::Membership after = table.take_membership();
+    CHECK(after.joined == Names{"b"});
+    CHECK(after.left == Names{"a"});
+    table.upsert(node("b", "10.9.0.0/24"));
+    CHECK(joined().empty());
+    table.upsert(a);
+    CHECK(joined() == Names{"a"});
+    table.erase("c");
+    CHECK(left() == Names{"c"});
+    list(table, {});
+    CHECK(left() == Names{"a", "b"});
+}
+
+TEST_CASE("a node's age is a time, and one without is the youngest", "[controller][nodes]")
+{
+    const auto claim = [](const std::string& name, const std::string& created) {
+        return NodeClaim::of({.name = name, .created = created});
+    };
+    CHECK(is_older(*claim("b", "2026-01-01T00:00:00Z"), *claim("a", "2026-01-01T00:00:01Z")));
+    CHECK(is_older(*claim("b", "2026-01-01T00:00:00Z"), *claim("a", "2026-01-01T00:30:00+00:00")));
+    CHECK(is_older(*claim("a", "2026-01-01T00:00:00Z"), *claim("b", "2026-01-01T00:00:00Z")));
+    CHECK(is_older(*claim("b", "2026-01-01T00:00:00Z"), *claim("a", "")));
+    CHECK(is_older(*claim("b", "2026-01-01T00:00:00Z"), *claim("a", "long ago")));
+    CHECK(is_older(*claim("a", ""), *claim("b", "")));
 }

@@ -21,15 +21,15 @@ struct TestNode {
     std::string created = "2026-01-01T00:00:00Z";
 };
 
-std::map<std::string, NodeClaim> cluster(const std::vector<TestNode>& nodes)
+std::vector<NodeRef> cluster(const std::vector<TestNode>& nodes)
 {
-    std::map<std::string, NodeClaim> claims;
+    std::vector<NodeRef> claims;
     for (const auto& node : nodes)
-        claims[node.name] = NodeClaim::of({.name = node.name,
-                                           .uid = "uid-of-" + node.name,
-                                           .created = node.created,
-                                           .pod_cidrs = node.pod_cidrs,
-                                           .internal_ips = node.internal_ips});
+        claims.push_back(NodeClaim::of({.name = node.name,
+                                        .uid = "uid-of-" + node.name,
+                                        .created = node.created,
+                                        .pod_cidrs = node.pod_cidrs,
+                                        .internal_ips = node.internal_ips}));
     return claims;
 }
 
@@ -47,10 +47,27 @@ const TestNode self = {"node01", {"10.244.1.0/24"}, {"192.168.1.11"}};
 const TestNode node02 = {"node02", {"10.244.2.0/24"}, {"192.168.1.12"}};
 const TestNode node03 = {"node03", {"10.244.3.0/24"}, {"192.168.1.13"}};
 
-PlannedRoute via(const std::string& node, const IpPrefix& pods, const IpAddress& gateway,
-                 netlink::IfIndex link = eth0)
+// A route as a test says it.
+struct Via {
+    std::string node;
+    IpPrefix pods;
+    IpAddress gateway;
+    netlink::IfIndex link = eth0;
+
+    friend bool operator==(const Via&, const Via&) = default;
+    friend std::ostream& operator<<(std::ostream& out, const Via& route)
+    {
+        return out << route.pods << " via " << route.gateway << " dev " << netlink::to_int(route.link)
+                   << " for " << route.node;
+    }
+};
+
+std::vector<Via> routes_of(const Plan& plan)
 {
-    return {.destination = pods, .gateway = gateway, .link = link, .node = node};
+    std::vector<Via> routes;
+    for (const PlannedRoute& route : plan.routes)
+        routes.push_back({route.node->name, route.destination, route.gateway, route.link});
+    return routes;
 }
 
 Verdict verdict_of(const Plan& plan, const std::string& node)
@@ -60,26 +77,18 @@ Verdict verdict_of(const Plan& plan, const std::string& node)
     return *found;
 }
 
+using Routes = std::vector<Via>;
+
 } // namespace
-
-namespace routelet::controller {
-
-std::ostream& operator<<(std::ostream& out, const PlannedRoute& route)
-{
-    return out << route.destination << " via " << route.gateway << " dev " << netlink::to_int(route.link)
-               << " for " << route.node;
-}
-
-} // namespace routelet::controller
 
 TEST_CASE("every other node's podCIDR is routed through its address, our own is not", "[plan]")
 {
     const Plan plan = plan_routes(cluster({self, node02, node03}), node01, as_node01);
 
-    CHECK(plan.routes == std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip),
-                                                   via("node03", "10.244.3.0/24"_net, "192.168.1.13"_ip)});
+    CHECK(routes_of(plan) == Routes{{"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip},
+                                    {"node03", "10.244.3.0/24"_net, "192.168.1.13"_ip}});
     CHECK(verdict_of(plan, "node01").state == NodeState::self);
-    CHECK(verdict_of(plan, "node02").state == NodeState::routed);
+    CHECK(plan.verdicts.size() == 1); // those that are routed have none
 }
 
 TEST_CASE("each family goes through the node's address of that family, and the link that leads there",
@@ -91,9 +100,8 @@ TEST_CASE("each family goes through the node's address of that family, and the l
 
     const Plan plan = plan_routes(cluster({self, dual}), node01, as_node01);
 
-    CHECK(plan.routes ==
-          std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip),
-                                    via("node02", "fd00:10:244:2::/64"_net, "fd00:192:168:1::12"_ip, eth1)});
+    CHECK(routes_of(plan) == Routes{{"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip},
+                                    {"node02", "fd00:10:244:2::/64"_net, "fd00:192:168:1::12"_ip, eth1}});
 }
 
 TEST_CASE("one family that cannot be routed does not hold back the other", "[plan]")
@@ -102,10 +110,9 @@ TEST_CASE("one family that cannot be routed does not hold back the other", "[pla
 
     const Plan plan = plan_routes(cluster({self, half}), node01, as_node01);
 
-    CHECK(plan.routes == std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip)});
-    REQUIRE(plan.verdicts.size() == 3);
-    CHECK(plan.verdicts[2].state == NodeState::pending);
-    CHECK(plan.verdicts[2].reason == Reason::no_internal_ip);
+    CHECK(routes_of(plan) == Routes{{"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip}});
+    CHECK(verdict_of(plan, "node02").state == NodeState::pending);
+    CHECK(verdict_of(plan, "node02").reason == Reason::no_internal_ip);
 }
 
 TEST_CASE("a bad node is refused with its reason, and the others are routed all the same", "[plan]")
@@ -244,8 +251,8 @@ TEST_CASE("a bad node is refused with its reason, and the others are routed all 
     CHECK(to_string(verdict.reason) == to_string(row.reason));
     CHECK_THAT(verdict.detail, has_text(row.detail));
     CHECK_FALSE(remedy(verdict.reason).empty());
-    CHECK(plan.routes == std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip),
-                                                   via("node03", "10.244.3.0/24"_net, "192.168.1.13"_ip)});
+    CHECK(routes_of(plan) == Routes{{"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip},
+                                    {"node03", "10.244.3.0/24"_net, "192.168.1.13"_ip}});
 }
 
 TEST_CASE("the own podCIDR is taken as it is unless something speaks against it", "[plan]")
@@ -287,7 +294,7 @@ TEST_CASE("the own podCIDR is taken as it is unless something speaks against it"
 
     CHECK(plan.own_pod_cidrs == row.accepted);
     CHECK(to_string(verdict_of(plan, "node01").reason) == to_string(row.reason));
-    CHECK(plan.routes == std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip)});
+    CHECK(routes_of(plan) == Routes{{"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip}});
 }
 
 TEST_CASE("where two nodes claim the same range, the older has it until it leaves", "[plan][F73]")
@@ -295,22 +302,22 @@ TEST_CASE("where two nodes claim the same range, the older has it until it leave
     TestNode young = {"a-young", {"10.244.2.0/24"}, {"192.168.1.14"}, "2026-02-01T00:00:00Z"};
 
     const Plan both = plan_routes(cluster({self, node02, young}), node01, as_node01);
-    CHECK(both.routes == std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip)});
+    CHECK(routes_of(both) == Routes{{"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip}});
 
     const Plan alone = plan_routes(cluster({self, young}), node01, as_node01);
-    CHECK(alone.routes == std::vector<PlannedRoute>{via("a-young", "10.244.2.0/24"_net, "192.168.1.14"_ip)});
+    CHECK(routes_of(alone) == Routes{{"a-young", "10.244.2.0/24"_net, "192.168.1.14"_ip}});
 
     SECTION("of the same age, the name decides")
     {
         young.created = node02.created;
         const Plan plan = plan_routes(cluster({self, node02, young}), node01, as_node01);
-        CHECK(plan.routes.at(0).node == "a-young");
+        CHECK(plan.routes.at(0).node->name == "a-young");
     }
     SECTION("one without an age counts as the youngest")
     {
         young.created = "";
         const Plan plan = plan_routes(cluster({self, node02, young}), node01, as_node01);
-        CHECK(plan.routes.at(0).node == "node02");
+        CHECK(plan.routes.at(0).node->name == "node02");
     }
     SECTION("an older node that cannot be reached keeps its range from being taken")
     {
@@ -328,7 +335,7 @@ TEST_CASE("a newcomer's address cannot have an older node's range refused", "[pl
 
     const Plan plan = plan_routes(cluster({self, node02, liar}), node01, as_node01);
 
-    CHECK(plan.routes == std::vector<PlannedRoute>{via("node02", "10.244.2.0/24"_net, "192.168.1.12"_ip)});
+    CHECK(routes_of(plan) == Routes{{"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip}});
 }
 
 TEST_CASE("with cluster CIDRs given, podCIDRs must lie in one of them", "[plan]")
@@ -365,7 +372,10 @@ TEST_CASE("the plan does not depend on names or on the order of what is local", 
     std::ranges::reverse(reversed.addresses);
     const auto nodes = cluster({self, node02, node03});
 
-    CHECK(plan_routes(nodes, reversed, as_node01).routes == plan_routes(nodes, node01, as_node01).routes);
+    CHECK(routes_of(plan_routes(nodes, reversed, as_node01)) ==
+          routes_of(plan_routes(nodes, node01, as_node01)));
+    CHECK(routes_of(plan_routes({nodes.rbegin(), nodes.rend()}, node01, as_node01)) ==
+          routes_of(plan_routes(nodes, node01, as_node01)));
 }
 
 TEST_CASE("a node with many addresses and ranges costs no more than the limit", "[plan]")
@@ -384,7 +394,7 @@ TEST_CASE("every reason has a code of its own and a remedy, in the documentation
 {
     const std::string documentation = need(read_file(ROUTELET_DOCS "/troubleshooting.md"));
     std::set<std::string_view> codes;
-    for (int i = 0; i <= static_cast<int>(Reason::next_hop_off_link); ++i) {
+    for (int i = 0; i <= static_cast<int>(Reason::too_many_routes); ++i) {
         const auto reason = static_cast<Reason>(i);
         CAPTURE(to_string(reason));
         CHECK(codes.insert(to_string(reason)).second);
@@ -394,4 +404,51 @@ TEST_CASE("every reason has a code of its own and a remedy, in the documentation
             CHECK_THAT(documentation, has_text("| " + std::string(remedy(reason)) + " |"));
         }
     }
+}
+
+TEST_CASE("beyond the greatest number of routes, the youngest nodes have none", "[plan][H11]")
+{
+    PlanOptions options = as_node01;
+    options.most_routes = 1;
+    TestNode young = node02;
+    young.created = "2026-02-01T00:00:00Z";
+
+    const Plan plan = plan_routes(cluster({self, young, node03}), node01, options);
+
+    CHECK(routes_of(plan) == Routes{{"node03", "10.244.3.0/24"_net, "192.168.1.13"_ip}});
+    CHECK(verdict_of(plan, "node02").reason == Reason::too_many_routes);
+    CHECK(verdict_of(plan, "node02").state == NodeState::refused);
+}
+
+TEST_CASE("of ranges inside one another, the oldest claims count, whatever their sizes", "[plan][H1]")
+{
+    // Each of one node, the oldest first.
+    struct Row {
+        const char* what;
+        std::vector<std::string> pod_cidrs;
+        std::vector<std::string> routed;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"apart", {"10.2.0.0/16", "10.1.0.0/16"}, {"10.1.0.0/16", "10.2.0.0/16"}},
+        {"a part of what is had", {"10.1.0.0/16", "10.1.7.0/24", "10.1.255.0/24"}, {"10.1.0.0/16"}},
+        {"parts are had", {"10.1.7.0/24", "10.1.0.0/16", "10.1.8.0/24"}, {"10.1.7.0/24", "10.1.8.0/24"}},
+        {"what was refused takes nothing",
+         {"10.1.7.0/24", "10.1.0.0/16", "10.1.7.128/25", "10.1.9.0/24", "10.0.0.0/8"},
+         {"10.1.7.0/24", "10.1.9.0/24"}},
+        {"both families", {"fd00:1::/48", "10.1.0.0/16", "fd00:1:0:7::/64"}, {"10.1.0.0/16", "fd00:1::/48"}},
+    }));
+    CAPTURE(row.what);
+    std::vector<TestNode> nodes = {self};
+    for (std::size_t i = 0; i < row.pod_cidrs.size(); ++i)
+        nodes.push_back({"n" + std::to_string(9 - i),
+                         {row.pod_cidrs[i]},
+                         {"192.168.1.5" + std::to_string(i), "fd00:192:168:1::5" + std::to_string(i)},
+                         "2026-01-0" + std::to_string(i + 1) + "T00:00:00Z"});
+
+    const Plan plan = plan_routes(cluster(nodes), node01, as_node01);
+
+    std::vector<std::string> routed;
+    for (const PlannedRoute& route : plan.routes)
+        routed.push_back(route.destination.to_string());
+    CHECK(routed == row.routed);
 }

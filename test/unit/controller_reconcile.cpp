@@ -29,7 +29,7 @@ netlink::Route connected(const IpPrefix& network, netlink::IfIndex link)
 
 netlink::Route our_route(const IpPrefix& pods, const IpAddress& gateway)
 {
-    return to_kernel_route({.destination = pods, .gateway = gateway, .link = eth0, .node = ""}, ours);
+    return to_kernel_route(pods, {.gateway = gateway, .link = eth0}, ours);
 }
 
 netlink::Route foreign_route(const IpPrefix& pods, const IpAddress& gateway, std::uint32_t metric)
@@ -80,9 +80,12 @@ public:
                 continue;
             }
             std::erase_if(state.routes, [&](const netlink::Route& route) {
-                return ours.owns(route) && route.destination == change.route.destination;
+                return change.kind != RouteChange::Kind::take_over && ours.owns(route) &&
+                       route.destination == change.route.destination;
             });
-            if (change.kind != RouteChange::Kind::remove)
+            if (change.kind == RouteChange::Kind::take_over)
+                std::erase(state.routes, change.route);
+            else if (change.kind != RouteChange::Kind::remove)
                 state.routes.push_back(change.route);
             results.emplace_back();
         }
@@ -98,7 +101,7 @@ public:
     {
         std::map<IpPrefix, IpAddress> routes;
         for (const auto& route : state.routes)
-            if (ours.owns(route) && !is_guard(route))
+            if (ours.owns(route) && !is_guard(Way::of(route)))
                 routes.emplace(route.destination, *route.gateway);
         return routes;
     }
@@ -106,7 +109,7 @@ public:
     {
         std::vector<IpPrefix> guarded;
         for (const auto& route : state.routes)
-            if (ours.owns(route) && is_guard(route))
+            if (ours.owns(route) && is_guard(Way::of(route)))
                 guarded.push_back(route.destination);
         return guarded;
     }
@@ -123,18 +126,25 @@ k8s::Node node(const std::string& number)
 
 // A reconciler on the recorder, and the events that it logged.
 struct Fixture {
+    explicit Fixture(Reconciler::Options options = {})
+        : reconciler(kernel, log, as_node01(std::move(options)))
+    {
+    }
+
+    static Reconciler::Options as_node01(Reconciler::Options options)
+    {
+        options.plan.node_name = "node01";
+        options.withdrawal_grace = std::chrono::seconds(1);
+        return options;
+    }
+
     RecordedKernel kernel;
     std::vector<std::string> lines;
     Log log{LogFormat::text, LogLevel::info, [this](const std::string& line) {
                 lines.push_back(line);
                 return true;
             }};
-    Reconciler reconciler{kernel,
-                          log,
-                          {.plan = {.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}},
-                           .identity = ours,
-                           .pod_bridge = "v-net-0",
-                           .withdrawal_grace = std::chrono::seconds(1)}};
+    Reconciler reconciler;
 
     bool reconcile(std::string_view cause = "node")
     {
@@ -369,7 +379,7 @@ TEST_CASE("the own podCIDR is guarded by an unreachable route, which is no route
 
     SECTION("it is restored when somebody removes it")
     {
-        const auto gone = guard_route("10.244.1.0/24"_net, ours);
+        const auto gone = to_kernel_route("10.244.1.0/24"_net, guard, ours);
         std::erase(f.kernel.state.routes, gone);
         CHECK(f.reconciler.observe({netlink::RouteChanged{.route = gone, .removed = true}}));
         CHECK(f.reconcile("kernel"));
@@ -554,4 +564,190 @@ TEST_CASE("the facts of readiness are those of this node", "[reconcile]")
     CHECK(facts.node_exists);
     REQUIRE(facts.own_verdicts.size() == 1);
     CHECK(facts.own_verdicts[0].destination == "10.244.1.0/24");
+}
+
+TEST_CASE("many changes are made a batch at a time, and are one pass in the log", "[reconcile]")
+{
+    Reconciler::Options options;
+    options.batch = 2;
+    Fixture f(options);
+    replace_nodes(f.reconciler, {node("1"), node("2"), node("3"), node("4"), node("5")});
+
+    int calls = 0;
+    do {
+        CHECK(f.reconcile("start") == (calls == 2));
+        ++calls;
+    } while (f.reconciler.has_more());
+
+    CHECK(calls == 3); // four routes and a guard
+    CHECK(f.kernel.our_routes().size() == 4);
+    CHECK(f.kernel.guards().size() == 1);
+    CHECK(f.logged("routes-ready") ==
+          Strings{"event=routes-ready nodes=5 routes=4 kept=0 added=4 replaced=0 removed=0 failed=0"});
+
+    SECTION("a node that goes meanwhile is seen to with the rest")
+    {
+        replace_nodes(f.reconciler,
+                      {node("1"), node("6"), node("7"), node("8"), node("9"), node("2"), node("3")});
+        CHECK_FALSE(f.reconcile());
+        REQUIRE(f.reconciler.has_more());
+        f.reconciler.erase_node("node08");
+        while (f.reconciler.has_more())
+            f.reconcile();
+        CHECK(f.kernel.our_routes().size() == 5);
+        CHECK_FALSE(f.kernel.our_routes().contains("10.244.8.0/24"_net));
+    }
+    SECTION("one that is refused in each batch does not keep the others waiting")
+    {
+        f.kernel.refusals["10.244.6.0/24"_net] = make_error(boost::system::errc::network_unreachable, "no");
+        replace_nodes(f.reconciler, {node("1"), node("2"), node("3"), node("4"), node("5"), node("6"),
+                                     node("7"), node("8"), node("9")});
+        int batches = 0;
+        do {
+            CHECK_FALSE(f.reconcile());
+        } while (f.reconciler.has_more() && ++batches < 10);
+        CHECK(batches == 1);
+        CHECK(f.kernel.our_routes().size() == 7);
+    }
+}
+
+TEST_CASE("a route that is taken away again and again is put back more slowly, and the log says by whom",
+          "[reconcile]")
+{
+    Fixture f;
+    replace_nodes(f.reconciler, {node("1"), node("2"), node("3")});
+    REQUIRE(f.reconcile("start"));
+
+    const auto gone = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
+    const auto lose = [&](const netlink::Route& route) {
+        std::erase(f.kernel.state.routes, route);
+        CHECK(f.reconciler.observe({netlink::RouteChanged{.route = route, .removed = true, .port = 4711}}));
+        f.reconcile("kernel");
+    };
+    for (int i = 1; i < RepairWatch::fight; ++i) {
+        lose(gone);
+        CHECK(f.kernel.our_routes().contains(gone.destination));
+    }
+    CHECK(f.reconciler.due() == std::nullopt);
+
+    lose(gone);
+    CHECK_FALSE(f.kernel.our_routes().contains(gone.destination));
+    REQUIRE(f.logged("route-fight").size() == 1);
+    CHECK_THAT(f.logged("route-fight")[0],
+               has_text("node=node02 dst=10.244.2.0/24 losses=5 by=\"netlink port 4711"));
+    CHECK_THAT(f.logged("route-fight")[0], has_text("ManageForeignRoutes=no"));
+
+    SECTION("the others are not concerned")
+    {
+        lose(our_route("10.244.3.0/24"_net, "192.168.1.13"_ip));
+        CHECK(f.kernel.our_routes().contains("10.244.3.0/24"_net));
+    }
+    SECTION("it is put back when it is due")
+    {
+        REQUIRE(f.reconciler.due());
+        std::this_thread::sleep_until(*f.reconciler.due());
+        CHECK(f.reconcile("retry"));
+        CHECK(f.kernel.our_routes().contains(gone.destination));
+        CHECK(f.reconciler.due() == std::nullopt);
+    }
+    SECTION("a link that comes back ends the waiting")
+    {
+        netlink::Link down = link_up(eth0, "eth0");
+        down.flags = 0;
+        f.reconciler.observe({netlink::LinkChanged{.link = down, .removed = false},
+                              netlink::LinkChanged{.link = link_up(eth0, "eth0"), .removed = false}});
+        CHECK(f.reconcile("kernel"));
+        CHECK(f.kernel.our_routes().contains(gone.destination));
+    }
+}
+
+TEST_CASE("our own removals are no fight", "[reconcile]")
+{
+    Fixture f;
+    replace_nodes(f.reconciler, {node("1"), node("2"), node("3")});
+    REQUIRE(f.reconcile("start"));
+    for (int i = 0; i < 2 * RepairWatch::fight; ++i) {
+        f.reconciler.erase_node("node02");
+        f.reconcile();
+        f.reconciler.observe({netlink::RouteChanged{
+            .route = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip), .removed = true, .port = 1}});
+        f.reconciler.upsert_node(node("2"));
+        f.reconcile();
+        CHECK(f.kernel.our_routes().contains("10.244.2.0/24"_net));
+    }
+    CHECK(f.logged("route-fight").empty());
+}
+
+TEST_CASE("with --adopt, an identical route of somebody else's goes once ours is there", "[reconcile][adopt]")
+{
+    Reconciler::Options options;
+    options.adopt = true;
+    Fixture f(options);
+    const auto flannel = foreign_route("10.244.2.0/24"_net, "192.168.1.12"_ip, 0);
+    const auto elsewhere = foreign_route("10.244.3.0/24"_net, "192.168.1.99"_ip, 0);
+    f.kernel.state.routes.push_back(flannel);
+    f.kernel.state.routes.push_back(elsewhere);
+    replace_nodes(f.reconciler, {node("1"), node("2"), node("3")});
+    REQUIRE(f.reconcile("start"));
+
+    CHECK(std::ranges::count(f.kernel.state.routes, flannel) == 0);
+    CHECK(std::ranges::count(f.kernel.state.routes, elsewhere) == 1);
+    CHECK(f.kernel.our_routes().size() == 2);
+    CHECK(
+        f.logged("route-adopted") ==
+        Strings{
+            "event=route-adopted node=node02 dst=10.244.2.0/24 via=192.168.1.12 owner=\"proto static metric "
+            "0\""});
+    REQUIRE(f.logged("route-conflict").size() == 1);
+    CHECK_THAT(f.logged("route-conflict")[0], has_text("dst=10.244.3.0/24"));
+    // In a batch of its own, after the one that ours came with.
+    REQUIRE(f.kernel.batches.size() == 2);
+    CHECK(f.kernel.batches[1][0].kind == RouteChange::Kind::take_over);
+
+    SECTION("who makes it again and again keeps it for a while")
+    {
+        for (int i = 0; i < 10; ++i) {
+            f.kernel.state.routes.push_back(flannel);
+            f.reconciler.observe({netlink::RouteChanged{.route = flannel, .removed = false}});
+            f.reconcile("kernel");
+        }
+        CHECK(f.logged("route-adopted").size() == RepairWatch::fight);
+        CHECK(std::ranges::count(f.kernel.state.routes, flannel) > 0);
+        CHECK(f.logged("route-conflict").size() == 2);
+    }
+}
+
+TEST_CASE("what happens to very many routes is a few lines in the log", "[reconcile]")
+{
+    Fixture f;
+    std::vector<k8s::Node> nodes = {node("1")};
+    for (int i = 0; i < 250; ++i)
+        nodes.push_back({.name = "n" + std::to_string(i),
+                         .created = "2026-01-01T00:00:00Z",
+                         .pod_cidrs = {"10.245." + std::to_string(i) + ".0/24"},
+                         .internal_ips = {"192.168.1." + std::to_string(i < 10 ? i + 1 : i + 3)}});
+    replace_nodes(f.reconciler, nodes);
+    f.reconcile("start");
+    CHECK(f.lines.size() < 250);
+    CHECK(std::ranges::count_if(f.lines, [](const std::string& line) {
+              return line.find("event=route-added more=") != std::string::npos;
+          }) == 1);
+}
+
+TEST_CASE("a link that is lost and comes back restores routes, it does not add them", "[reconcile]")
+{
+    Fixture f;
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    netlink::Link down = link_up(eth0, "eth0");
+    down.flags = 0;
+    const auto network = connected("192.168.1.0/24"_net, eth0);
+    std::erase_if(f.kernel.state.routes, [](const auto& route) { return route.oif == eth0; });
+    f.reconciler.observe({netlink::LinkChanged{.link = down, .removed = false}});
+    f.reconcile("kernel");
+    f.kernel.state.routes.push_back(network);
+    f.reconciler.observe({netlink::RouteChanged{.route = network, .removed = false}});
+    f.reconcile("kernel");
+    CHECK(f.logged("route-added").size() == 2); // at the start: the route, and the guard
+    CHECK(f.logged("route-restored").size() == 1);
 }

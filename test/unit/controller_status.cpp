@@ -1,5 +1,6 @@
 #include "controller/status.h"
 #include "test/support/catch.h"
+#include "test/support/nodes.h"
 
 #include <nlohmann/json.hpp>
 
@@ -21,10 +22,9 @@ struct Described {
                          .node_exists = true,
                          .own_verdicts = {{"node01", "10.244.1.0/24", NodeState::self, Reason::none, ""}}});
     std::vector<Finding> findings;
-    Plan plan{.routes = {{"10.244.2.0/24"_net, "192.168.1.12"_ip, netlink::IfIndex{2}, "node02"}},
+    Plan plan{.routes = {{"10.244.2.0/24"_net, "192.168.1.12"_ip, netlink::IfIndex{2}, named("node02")}},
               .own_pod_cidrs = {"10.244.1.0/24"_net},
               .verdicts = {{"node01", "10.244.1.0/24", NodeState::self, Reason::none, ""},
-                           {"node02", "10.244.2.0/24", NodeState::routed, Reason::none, ""},
                            {"node03", "", NodeState::pending, Reason::no_pod_cidr, ""},
                            {"node04", "0.0.0.0/1", NodeState::refused, Reason::pod_cidr_not_unicast, "why"}}};
     std::map<IpPrefix, std::string> refusals;
