@@ -27,6 +27,7 @@ std::optional<EgressSets> plan_egress(const Plan& plan, const std::map<IpPrefix,
     add(options.cluster_cidrs);
     add(options.exempt);
     add(pods);
+    add(plan.gateway_pod_cidrs);
     for (const PlannedRoute& route : plan.routes)
         add({route.destination, host(route.gateway)});
     for (const auto& [destination, route] : in_place)

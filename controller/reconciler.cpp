@@ -332,18 +332,17 @@ void Reconciler::report_verdict(const Verdict& verdict)
 {
     if (verdict.state == NodeState::routed)
         return;
-    const bool own = verdict.state == NodeState::self && verdict.reason == Reason::none;
     LogLine line(verdict.state == NodeState::refused ? LogLevel::warn : LogLevel::info,
                  "node-" + std::string(to_string(verdict.state)));
     line.add("node", verdict.node);
     if (!verdict.destination.empty())
         line.add("pod_cidr", verdict.destination);
-    if (!own) {
+    if (verdict.reason != Reason::none)
         line.add("reason", verdict.reason);
-        if (!verdict.detail.empty())
-            line.add("detail", verdict.detail);
+    if (!verdict.detail.empty())
+        line.add("detail", verdict.detail);
+    if (verdict.reason != Reason::none)
         line.add("remedy", remedy(verdict.reason));
-    }
     log_.write(line);
 }
 
@@ -372,19 +371,26 @@ void Reconciler::report_conflicts()
     conflicts_ = std::move(current);
 }
 
-// Packets from other nodes' pods come in through the links that ours go out by. Per link, because that needs
-// no writable /proc/sys (docs/architecture.md).
+// Packets from other nodes' pods come in through the links that ours go out by, the default route's too where
+// podCIDRs are left to it. Per link, because that needs no writable /proc/sys (docs/architecture.md).
 bool Reconciler::enable_forwarding()
 {
     bool all = true;
-    for (const PlannedRoute& planned : plan_.routes) {
-        if (planned.destination.family() != IpFamily::v4 || forwarding_.contains(planned.link))
-            continue;
-        const auto enabled = kernel_.enable_ipv4_forwarding(planned.link);
-        forwarding_.insert(planned.link);
+    const auto enable = [&](netlink::IfIndex link) {
+        if (!forwarding_.insert(link).second)
+            return;
+        const auto enabled = kernel_.enable_ipv4_forwarding(link);
         all = all && enabled.has_value();
-        report_forwarding(planned.link, enabled);
-    }
+        report_forwarding(link, enabled);
+    };
+    for (const PlannedRoute& planned : plan_.routes)
+        if (planned.destination.family() == IpFamily::v4)
+            enable(planned.link);
+    if (std::ranges::find(plan_.gateway_pod_cidrs, IpFamily::v4, &IpPrefix::family) !=
+        plan_.gateway_pod_cidrs.end())
+        for (const DefaultGateway& gateway : local_.gateways)
+            if (gateway.address.family() == IpFamily::v4)
+                enable(gateway.link);
     if (!all)
         forwarding_.clear();
     return all;

@@ -38,7 +38,7 @@ json conditions_of(const Readiness& readiness)
 
 json counts_of(const Plan& plan)
 {
-    json counts = {{"routed", 0}, {"self", 0}, {"pending", 0}, {"refused", 0}};
+    json counts = {{"routed", 0}, {"self", 0}, {"gateway", 0}, {"pending", 0}, {"refused", 0}};
     for (const Verdict& verdict : plan.verdicts) {
         json& count = counts[std::string(to_string(verdict.state))];
         count = count.get<int>() + 1;
@@ -67,10 +67,10 @@ json nodes_of(const Status& status)
         json node = {{"node", verdict.node},
                      {"destination", verdict.destination},
                      {"state", to_string(verdict.state)}};
-        if (verdict.reason != Reason::none) {
+        if (verdict.reason != Reason::none)
             node["reason"] = to_string(verdict.reason);
+        if (verdict.reason != Reason::none || !verdict.detail.empty())
             node["detail"] = verdict.detail;
-        }
         add_route(node, verdict, status);
         nodes.push_back(std::move(node));
     }
@@ -100,9 +100,9 @@ std::vector<std::array<std::string, 4>> node_rows(const json& nodes)
 {
     std::vector<std::array<std::string, 4>> rows = {{"NODE", "STATE", "DESTINATION", "NEXT HOP OR REASON"}};
     for (const json& node : nodes) {
-        std::string way = text_of(node, "nextHop");
-        if (const std::string reason = text_of(node, "reason"); !reason.empty())
-            way = reason + (text_of(node, "detail").empty() ? "" : ": " + text_of(node, "detail"));
+        std::string way = text_of(node, "nextHop") + text_of(node, "reason");
+        if (const std::string detail = text_of(node, "detail"); !detail.empty())
+            way += (way.empty() ? "" : ": ") + detail;
         if (const std::string error = text_of(node, "error"); !error.empty())
             way += ", refused by the kernel: " + error;
         rows.push_back({text_of(node, "node"), text_of(node, "state"), text_of(node, "destination"), way});
