@@ -124,10 +124,15 @@ StatusSummary summarize(const json& status)
     const json& api = status.at("api");
     const json& routes = status.at("routes");
     const std::string state = status.at("state");
-    out << "node      " << text_of(status, "node") << ": " << state << "\n"
-        << "version   " << text_of(status, "version") << " (" << text_of(status, "commit") << ")\n"
-        << "podCIDRs  " << joined(status.at("podCIDRs")) << "\n"
-        << "routes    " << routes.at("inPlace") << " of " << routes.at("planned") << " in place\n"
+    const bool is_router = text_of(status, "role") == "router";
+    if (is_router)
+        out << "router    " << state << "\n";
+    else
+        out << "node      " << text_of(status, "node") << ": " << state << "\n";
+    out << "version   " << text_of(status, "version") << " (" << text_of(status, "commit") << ")\n";
+    if (!is_router)
+        out << "podCIDRs  " << joined(status.at("podCIDRs")) << "\n";
+    out << "routes    " << routes.at("inPlace") << " of " << routes.at("planned") << " in place\n"
         << "API       " << text_of(api, "server") << " " << text_of(api, "state") << " since "
         << text_of(api, "since") << (text_of(api, "error").empty() ? "" : ": ") << text_of(api, "error")
         << "\n";
@@ -163,6 +168,7 @@ std::string to_json(const Status& status)
     const json document = {
         {"version", version()},
         {"commit", commit()},
+        {"role", status.node_name.empty() ? "router" : "node"},
         {"node", status.node_name},
         {"state", to_string(status.readiness.state)},
         {"conditions", conditions_of(status.readiness)},

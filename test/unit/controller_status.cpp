@@ -29,9 +29,9 @@ struct Described {
                            {"node04", "0.0.0.0/1", NodeState::refused, Reason::pod_cidr_not_unicast, "why"}}};
     std::map<IpPrefix, std::string> refusals;
 
-    std::string text() const
+    std::string text(const std::string& node_name = "node01") const
     {
-        return to_json({.node_name = "node01",
+        return to_json({.node_name = node_name,
                         .api_url = "https://10.0.0.1:6443",
                         .api = api,
                         .readiness = readiness,
@@ -52,6 +52,7 @@ TEST_CASE("the status has all that an operator asks for", "[status]")
 
     const json status = json::parse(described.text());
 
+    CHECK(status["role"] == "node");
     CHECK(status["node"] == "node01");
     CHECK(status["state"] == "ready");
     CHECK(status["podCIDRs"] == json({"10.244.1.0/24"}));
@@ -108,6 +109,21 @@ TEST_CASE("a node that is left to the gateway is shown with the way there", "[st
     CHECK_THAT(need(summarize_status(described.text())).text,
                has_text("  node05  gateway  10.244.5.0/24  192.168.2.15 is elsewhere; the default route "
                         "leads there\n"));
+}
+
+TEST_CASE("a router's status has no node and no podCIDRs of its own", "[status][router]")
+{
+    Described described;
+    described.readiness = judge_readiness({.nodes_listed = true, .reconciled = true});
+    described.plan.own_pod_cidrs.clear();
+
+    CHECK(json::parse(described.text(""))["role"] == "router");
+    const auto summary = need(summarize_status(described.text("")));
+    CHECK(summary.is_ready);
+    CHECK(summary.text.starts_with("router    ready\n"));
+    CHECK_THAT(summary.text, !has_text("podCIDRs"));
+    CHECK_THAT(summary.text, !has_text("own-node"));
+    CHECK_THAT(summary.text, has_text("  node02  routed   10.244.2.0/24  192.168.1.12\n"));
 }
 
 TEST_CASE("another program's answer is no status", "[status]")
