@@ -354,6 +354,23 @@ std::string proxy_text(const k8s::ClusterConfig& cluster)
     return proxy == nullptr ? "none" : proxy->url();
 }
 
+void tell_start(const RunOptions& options, const k8s::ClusterConfig& cluster, const Log& log)
+{
+    const std::string& node = options.reconciler.plan.node_name;
+    LogLine line(LogLevel::info, "agent-started");
+    line.add("version", version());
+    line.add("commit", commit());
+    line.add("role", node.empty() ? "router" : "node");
+    if (!node.empty())
+        line.add("node", node);
+    line.add("api", cluster.urls());
+    line.add("config", cluster.origin);
+    line.add("proxy", proxy_text(cluster));
+    line.add("protocol", to_int(options.reconciler.identity.protocol) + 0);
+    line.add("metric", options.reconciler.identity.metric);
+    log.write(line);
+}
+
 } // namespace
 
 Result<> run_agent(const RunOptions& options, const Log& log)
@@ -368,15 +385,7 @@ Result<> run_agent(const RunOptions& options, const Log& log)
     if (!kernel)
         return kernel.error();
 
-    log.write(LogLine(LogLevel::info, "agent-started")
-                  .with("version", version())
-                  .with("commit", commit())
-                  .with("node", options.reconciler.plan.node_name)
-                  .with("api", cluster->urls())
-                  .with("config", cluster->origin)
-                  .with("proxy", proxy_text(*cluster))
-                  .with("protocol", to_int(options.reconciler.identity.protocol) + 0)
-                  .with("metric", options.reconciler.identity.metric));
+    tell_start(options, *cluster, log);
     if (cluster->skip_tls_verify)
         log.write(LogLine(LogLevel::warn, "api-insecure")
                       .with("detail", "the API server's certificate is not verified: anybody on the path can "

@@ -25,6 +25,7 @@ std::optional<EgressSets> plan_egress(const Plan& plan, const OwnRoutes& in_plac
     add(options.cluster_cidrs);
     add(options.exempt);
     add(pods);
+    add(plan.gateway_pod_cidrs);
     for (const PlannedRoute& route : plan.routes)
         add({route.destination, host(route.gateway)});
     for (const auto& [destination, way] : in_place)

@@ -28,11 +28,12 @@ struct EgressSets {
 //
 // Exempt are those that have a way back to a pod, and those that must not be disturbed: the cluster CIDRs,
 // the own podCIDRs, the podCIDRs and next hops of nodes that this machine routes to, or still routes to while
-// a withdrawal waits (`in_place`: our routes in the kernel), multicast, and what the operator named. A Node
-// is believed as far as plan_routes() believes it, no further: one that is refused is exempt from nothing, so
-// whatever it claims, the most that it can have exempt is a podCIDR that would have been routed to it anyway,
-// and one address on a network of this machine. An address of a node that is no next hop (a second
-// network card, a node that is not on this LAN) is not exempt: that node has no route to our pods through it.
+// a withdrawal waits (`in_place`: our routes in the kernel), the podCIDRs that are left to the gateway,
+// multicast, and what the operator named. A Node is believed as far as plan_routes() believes it, no further:
+// one that is refused is exempt from nothing, so whatever it claims, the most that it can have exempt is a
+// podCIDR that would have been routed to it anyway, and one address on a network of this machine. An address
+// of a node that is no next hop is not exempt: of a second network card, that node has no route to our pods
+// through it; of a node that is left to the gateway, it may be any address of the world.
 std::optional<EgressSets> plan_egress(const Plan& plan, const OwnRoutes& in_place,
                                       const EgressOptions& options);
 

@@ -158,7 +158,7 @@ LocalFacts KernelMirror::make_local_facts() const
                                       .link_name = name,
                                       .is_pod_bridge = name == pod_bridge_});
         } else if (is_default(route) && route.gateway) {
-            facts.gateways.push_back(*route.gateway);
+            facts.gateways.push_back({*route.gateway, route.oif});
         }
     }
     return facts;

@@ -1,5 +1,6 @@
 #include "controller/node_life.h"
 
+#include "controller/forwarding.h"
 #include "controller/own_range.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -81,7 +82,7 @@ void NodeLife::look()
 void NodeLife::tell_readiness(const Readiness& before)
 {
     if (readiness_.state == Readiness::State::ready && before.state != Readiness::State::ready)
-        log_.write(LogLine(LogLevel::info, "node-ready").with("node", options_.node_name));
+        log_.write(about_self(LogLevel::info, "node-ready", "router-ready"));
     if (readiness_.state != Readiness::State::not_ready)
         return;
     const auto now = Cause::Clock::now();
@@ -91,11 +92,17 @@ void NodeLife::tell_readiness(const Readiness& before)
     if (is_same && now - unready_told_ < repeat_unready)
         return;
     unready_told_ = now;
-    log_.write(LogLine(LogLevel::warn, "node-not-ready")
-                   .with("node", options_.node_name)
+    log_.write(about_self(LogLevel::warn, "node-not-ready", "router-not-ready")
                    .with("condition", unmet->name)
                    .with("detail", unmet->finding.detail)
                    .with("remedy", unmet->finding.remedy));
+}
+
+LogLine NodeLife::about_self(LogLevel level, const char* node_event, const char* router_event) const
+{
+    if (is_router())
+        return {level, router_event};
+    return LogLine(level, node_event).with("node", options_.node_name);
 }
 
 void NodeLife::check_cni_config()
@@ -123,6 +130,8 @@ std::vector<Finding> NodeLife::findings() const
     const auto add = [&](const std::vector<Finding>& more) {
         all.insert(all.end(), more.begin(), more.end());
     };
+    if (is_router())
+        add(find_forwarding_off(reconciler_.plan(), reconciler_.local(), "/proc/sys/net/ipv6/conf"));
     add(find_old_ranges(reconciler_.plan(), reconciler_.local(), options_.node_name));
     add(cni_config_.findings());
     if (server_)

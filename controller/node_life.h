@@ -20,12 +20,12 @@
 namespace routelet::controller {
 
 // What this node does beside routing, all of it following the one readiness predicate: the CNI configuration,
-// the health endpoint, the NetworkUnavailable condition; and its findings in the log and as Events. Stay on
-// the io_context's one thread.
+// the health endpoint, the NetworkUnavailable condition; and its findings in the log and as Events. A router
+// has the health endpoint and the log only. Stay on the io_context's one thread.
 class NodeLife {
 public:
     struct Options {
-        std::string node_name;
+        std::string node_name; // empty: a router
         std::string bridge;
         std::filesystem::path cni_conf_dir; // empty: no CNI configuration is written
         std::filesystem::path state_dir;
@@ -56,8 +56,10 @@ public:
     void note_api_fails(const std::string& error);
 
 private:
+    bool is_router() const noexcept { return options_.node_name.empty(); }
     boost::asio::awaitable<void> look_now_and_then();
     void tell_readiness(const Readiness& before);
+    LogLine about_self(LogLevel level, const char* node_event, const char* router_event) const;
     void check_cni_config();
     std::vector<Finding> findings() const;
     std::vector<Finding> all_findings() const;

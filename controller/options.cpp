@@ -32,7 +32,7 @@ constexpr const char* run_footer =
     "Exit status: 0 ended by a signal, 1 could not start, 2 wrong usage.";
 
 constexpr const char* status_footer =
-    "Exit status: 0 the node is ready, 1 it is not or no agent answers, 2 wrong usage.";
+    "Exit status: 0 the node or router is ready, 1 it is not or no agent answers, 2 wrong usage.";
 
 std::string check_prefix(const std::string& text)
 {
@@ -57,6 +57,10 @@ std::vector<IpPrefix> parse_prefixes(const std::vector<std::string>& texts)
     return prefixes;
 }
 
+enum class Role { node, router };
+
+const std::map<std::string, Role> roles = {{"node", Role::node}, {"router", Role::router}};
+const std::map<std::string, OffLink> off_links = {{"skip", OffLink::skip}, {"gateway", OffLink::gateway}};
 const std::map<std::string, LogFormat> log_formats = {{"text", LogFormat::text}, {"json", LogFormat::json}};
 const std::map<std::string, LogLevel> log_levels = {{"debug", LogLevel::debug},
                                                     {"info", LogLevel::info},
@@ -82,6 +86,8 @@ std::filesystem::path beside_this_program(const char* name)
 
 // Texts and numbers as they come from the command line.
 struct RawOptions {
+    std::string role = "node";
+    std::string off_link = "skip";
     std::string kubeconfig;
     std::vector<std::string> cluster_cidrs;
     std::vector<std::string> service_cidrs;
@@ -134,7 +140,7 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
 
 void add_status_options(CLI::App& status, RawOptions& raw)
 {
-    add_health_option(status, raw, "Where this node's agent serves its status");
+    add_health_option(status, raw, "Where this machine's agent serves its status");
     status.add_option("-o,--output", raw.status_output, "text or json")
         ->check(CLI::IsMember({"text", "json"}))
         ->capture_default_str();
@@ -157,11 +163,65 @@ void add_ownership_options(CLI::App& app, std::string& bridge, unsigned& protoco
         ->capture_default_str();
 }
 
+void add_role_options(CLI::App& run, RunOptions& options, RawOptions& raw)
+{
+    run.add_option("--role", raw.role,
+                   "node, or router: a machine that is the nodes' default gateway and no node itself. It has "
+                   "routes to all nodes' pods, but no bridge, no CNI configuration and no masquerade")
+        ->envname("ROUTELET_ROLE")
+        ->check(CLI::IsMember(names_of(roles)))
+        ->capture_default_str();
+    run.add_option("--node-name", options.reconciler.plan.node_name,
+                   "Name of this machine's Node object. Required, but for a router, which has none")
+        ->envname("NODE_NAME");
+    run.add_option("--off-link", raw.off_link,
+                   "What becomes of nodes whose address is on no network of this machine: skip refuses "
+                   "them; gateway leaves their pods to the default route, whose gateway has to know them, as "
+                   "a router of Routelet's does")
+        ->envname("ROUTELET_OFF_LINK")
+        ->check(CLI::IsMember(names_of(off_links)))
+        ->capture_default_str();
+}
+
+// What a router is told must not need a Node or pods of its own. `false` for a flag says what is so anyway.
+void check_router(const CLI::App& run, const RunOptions& options)
+{
+    const auto refuse = [](const std::string& option, const std::string& why) {
+        throw CLI::ValidationError(option + " does not go with --role router: " + why);
+    };
+    for (const char* option :
+         {"--node-name", "--bridge", "--cni-conf-dir", "--state-dir", "--masquerade-exempt"})
+        if (run.get_option(option)->count() > 0)
+            refuse(option, "a router has no Node and no pods of its own");
+    const auto check_flag = [&](const char* flag, bool value) {
+        if (value && run.get_option(flag)->count() > 0)
+            refuse(flag, "a router has no Node and no pods of its own");
+    };
+    check_flag("--masquerade", options.egress.masquerade);
+    check_flag("--events", options.life.events);
+    check_flag("--network-unavailable-condition", options.life.network_unavailable_condition);
+    if (options.reconciler.plan.off_link == OffLink::gateway)
+        refuse("--off-link gateway", "a router is the gateway; it needs a link to each network of nodes");
+}
+
+// Fails with CLI::ParseError where options contradict each other.
+void apply_role(const CLI::App& run, const RawOptions& raw, RunOptions& options)
+{
+    options.reconciler.plan.off_link = off_links.at(raw.off_link);
+    if (roles.at(raw.role) == Role::node) {
+        if (options.reconciler.plan.node_name.empty())
+            throw CLI::RequiredError("--node-name");
+        return;
+    }
+    check_router(run, options);
+    options.reconciler.pod_bridge.clear();
+    options.egress.masquerade = false;
+    options.life.events = false;
+}
+
 void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
 {
-    run.add_option("--node-name", options.reconciler.plan.node_name, "Name of this machine's Node object")
-        ->envname("NODE_NAME")
-        ->required();
+    add_role_options(run, options, raw);
     run.add_option(
            "--kubeconfig", raw.kubeconfig,
            "How to reach the API server; without it the files that KUBECONFIG names, merged as kubectl does, "
@@ -294,7 +354,7 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     RawOptions raw;
     InstallOptions install_options{.plugin = beside_this_program("routelet-cni")};
     CLI::App* run = app.add_subcommand("run", "Run the agent until a signal ends it");
-    CLI::App* status = app.add_subcommand("status", "Show what this node's agent does and finds");
+    CLI::App* status = app.add_subcommand("status", "Show what this machine's agent does and finds");
     CLI::App* install =
         app.add_subcommand("install", "Put the CNI plugin where the container runtime finds it");
     CLI::App* print_version = app.add_subcommand("version", "Print the version");
@@ -307,6 +367,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
 
     try {
         app.parse(argc, argv);
+        if (run->parsed())
+            apply_role(*run, raw, options);
     } catch (const CLI::ParseError& error) {
         const bool is_answer = error.get_exit_code() == 0; // --help, --version
         app.exit(error);

@@ -57,7 +57,10 @@ constexpr std::array reason_texts = {
                "correct the address of whichever is wrong (kubelet --node-ip), or delete the stale Node"},
     ReasonText{
         Reason::next_hop_off_link, "next-hop-off-link",
-        "put the node on a network of this machine, or give this machine a link to the node's network"},
+        "put the node on a network of this machine, give this machine a link to the node's network, or leave "
+        "the node to a router (--off-link=gateway)"},
+    ReasonText{Reason::no_default_gateway, "no-default-gateway",
+               "give this machine a default route through a router that knows the nodes' podCIDRs"},
     ReasonText{Reason::too_many_routes, "too-many-routes",
                "find out who makes so many Nodes, or raise --max-routes"},
 };
@@ -310,14 +313,30 @@ private:
             return refuse(node, cidr.to_string(), refusal->first, refusal->second);
         const OnLinkNetwork* network = network_of(*next_hop);
         if (network == nullptr)
-            return refuse(node, cidr.to_string(), Reason::next_hop_off_link,
-                          next_hop->to_string() + " is on no network of this machine" + known_networks());
+            return judge_off_link(node, cidr, *next_hop);
         if (plan_.routes.size() >= options_.most_routes)
             return refuse(node, cidr.to_string(), Reason::too_many_routes,
                           "there are " + std::to_string(options_.most_routes) + " routes to older nodes");
 
         plan_.routes.push_back(
             {.destination = cidr, .gateway = *next_hop, .link = network->link, .node = NodeRef(&node)});
+    }
+
+    void judge_off_link(const NodeClaim& node, const IpPrefix& cidr, const IpAddress& next_hop)
+    {
+        const std::string text = cidr.to_string();
+        const std::string detail = next_hop.to_string() + " is on no network of this machine";
+        if (options_.off_link == OffLink::skip)
+            return refuse(node, text, Reason::next_hop_off_link, detail + known_networks());
+        const auto gateway = std::ranges::find(local_.gateways, cidr.family(),
+                                               [](const DefaultGateway& g) { return g.address.family(); });
+        if (gateway == local_.gateways.end())
+            return conclude(node, text, NodeState::pending, Reason::no_default_gateway,
+                            detail + ", which has no default route of family " +
+                                std::string(to_string(cidr.family())) + " through a gateway");
+        plan_.gateway_pod_cidrs.push_back(cidr);
+        conclude(node, text, NodeState::gateway, Reason::none,
+                 detail + "; the default route through " + gateway->address.to_string() + " leads there");
     }
 
     using Refusal = std::optional<std::pair<Reason, std::string>>;
@@ -398,10 +417,10 @@ private:
 
     Refusal check_gateways(const IpPrefix& cidr) const
     {
-        for (const IpAddress& gateway : local_.gateways)
-            if (cidr.contains(gateway))
-                return refusal(Reason::overlaps_local_network,
-                               "it holds " + gateway.to_string() + ", this machine's default gateway");
+        for (const DefaultGateway& gateway : local_.gateways)
+            if (cidr.contains(gateway.address))
+                return refusal(Reason::overlaps_local_network, "it holds " + gateway.address.to_string() +
+                                                                   ", this machine's default gateway");
         return {};
     }
 
@@ -424,7 +443,7 @@ private:
         if (local_addresses_.contains(next_hop))
             return refusal(Reason::next_hop_is_local,
                            next_hop.to_string() + " is an address of this machine");
-        if (std::ranges::find(local_.gateways, next_hop) != local_.gateways.end())
+        if (std::ranges::find(local_.gateways, next_hop, &DefaultGateway::address) != local_.gateways.end())
             return refusal(Reason::next_hop_is_gateway,
                            next_hop.to_string() + " is this machine's default gateway");
         if (is_inside_any(options_.cluster_cidrs, next_hop))
@@ -496,7 +515,7 @@ private:
 
 std::string_view to_string(NodeState state) noexcept
 {
-    constexpr std::array<std::string_view, 4> names = {"routed", "self", "pending", "refused"};
+    constexpr std::array<std::string_view, 5> names = {"routed", "self", "gateway", "pending", "refused"};
     return names[static_cast<std::size_t>(state)];
 }
 

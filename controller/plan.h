@@ -21,19 +21,34 @@ struct OnLinkNetwork {
     friend bool operator==(const OnLinkNetwork&, const OnLinkNetwork&) = default;
 };
 
+// The next hop of a default route.
+struct DefaultGateway {
+    IpAddress address;
+    netlink::IfIndex link{};
+
+    friend bool operator==(const DefaultGateway&, const DefaultGateway&) = default;
+};
+
 // This machine, as far as planning needs it.
 struct LocalFacts {
-    std::vector<IpAddress> addresses;    // of all links
-    std::vector<OnLinkNetwork> networks; // through links that are up
-    std::vector<IpAddress> gateways;     // next hops of default routes
+    std::vector<IpAddress> addresses;     // of all links
+    std::vector<OnLinkNetwork> networks;  // through links that are up
+    std::vector<DefaultGateway> gateways; // of each family the one with the lowest metric first
 
     friend bool operator==(const LocalFacts&, const LocalFacts&) = default;
 };
 
+// What becomes of a node whose address is on no network of this machine.
+enum class OffLink {
+    skip,    // its podCIDRs are refused
+    gateway, // they are left to the default route, whose gateway knows them
+};
+
 struct PlanOptions {
-    std::string node_name;               // this node's own
+    std::string node_name;               // this node's own; empty on a router, which is no node
     std::vector<IpPrefix> cluster_cidrs; // where podCIDRs must lie; empty: anywhere that is not refused
     std::vector<IpPrefix> service_cidrs; // where they must not
+    OffLink off_link = OffLink::skip;
     // So many routes at most; of the nodes beyond, the youngest have none.
     std::size_t most_routes = default_most_routes;
 
@@ -44,6 +59,7 @@ struct PlanOptions {
 enum class NodeState {
     routed,  // a route is wanted, and in the kernel unless the log says otherwise
     self,    // this node: its pods are local
+    gateway, // no route of ours: it is on no network of this machine, and the default route leads there
     pending, // something is still missing that usually comes by itself
     refused, // a route would be wrong or dangerous
 };
@@ -69,6 +85,7 @@ enum class Reason {
     next_hop_in_pod_cidr,
     next_hop_of_other_node,
     next_hop_off_link,
+    no_default_gateway,
     too_many_routes,
 };
 
@@ -105,12 +122,13 @@ struct Verdict {
     friend bool operator==(const Verdict&, const Verdict&) = default;
 };
 
-// Invariant: no two destinations overlap, and no destination overlaps an own podCIDR. Each podCIDR of each
-// node is in exactly one of routes and verdicts; a node without podCIDR has a verdict.
+// Invariant: no two destinations overlap; own podCIDRs and those left to the gateway count as well. Each
+// podCIDR of each node is in exactly one of routes and verdicts; a node without podCIDR has a verdict.
 struct Plan {
     std::vector<PlannedRoute> routes;    // by destination; their state is `routed`
     std::vector<IpPrefix> own_pod_cidrs; // this node's own that nothing speaks against, in the Node's order
-    std::vector<Verdict> verdicts;       // in the order of age
+    std::vector<IpPrefix> gateway_pod_cidrs{}; // of other nodes, left to the default route
+    std::vector<Verdict> verdicts;             // in the order of age
 
     // The route to exactly this destination, or nullptr.
     const PlannedRoute* find(const IpPrefix& destination) const;

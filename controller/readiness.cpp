@@ -131,8 +131,12 @@ std::vector<Finding> Readiness::findings() const
 Readiness judge_readiness(const ReadinessFacts& facts)
 {
     Readiness readiness;
-    readiness.conditions = {judge_list(facts), judge_node(facts), judge_pod_cidr(facts), judge_range(facts),
-                            judge_routes(facts)};
+    const bool is_router = facts.node_name.empty();
+    if (is_router)
+        readiness.conditions = {judge_list(facts), judge_routes(facts)};
+    else
+        readiness.conditions = {judge_list(facts), judge_node(facts), judge_pod_cidr(facts),
+                                judge_range(facts), judge_routes(facts)};
     if (!facts.nodes_listed)
         readiness.state = Readiness::State::unknown;
     else

@@ -330,6 +330,12 @@ void Reconciler::note_links()
         if (planned.destination.family() == IpFamily::v4 &&
             (links_.empty() || *links_.rbegin() != planned.link))
             links_.insert(planned.link);
+    if (std::ranges::find(plan_.gateway_pod_cidrs, IpFamily::v4, &IpPrefix::family) ==
+        plan_.gateway_pod_cidrs.end())
+        return;
+    for (const DefaultGateway& gateway : local_.gateways)
+        if (gateway.address.family() == IpFamily::v4)
+            links_.insert(gateway.link);
 }
 
 // As much as goes into one batch.
@@ -516,7 +522,6 @@ void Reconciler::report_verdicts(const Plan& before)
 // Routed nodes speak through their route's own line.
 void Reconciler::report_verdict(const Verdict& verdict)
 {
-    const bool own = verdict.state == NodeState::self && verdict.reason == Reason::none;
     const LogLevel level = verdict.state == NodeState::refused ? LogLevel::warn : LogLevel::info;
     const std::string event = "node-" + std::string(to_string(verdict.state));
     if (!burst_.has_room(level, event))
@@ -525,12 +530,12 @@ void Reconciler::report_verdict(const Verdict& verdict)
     line.add("node", verdict.node);
     if (!verdict.destination.empty())
         line.add("pod_cidr", verdict.destination);
-    if (!own) {
+    if (verdict.reason != Reason::none)
         line.add("reason", verdict.reason);
-        if (!verdict.detail.empty())
-            line.add("detail", verdict.detail);
+    if (!verdict.detail.empty())
+        line.add("detail", verdict.detail);
+    if (verdict.reason != Reason::none)
         line.add("remedy", remedy(verdict.reason));
-    }
     log_.write(line);
 }
 
@@ -610,8 +615,8 @@ bool Reconciler::adopt(const PlannedRoute& planned, const netlink::Route& foreig
     return taken.has_value();
 }
 
-// Packets from other nodes' pods come in through the links that ours go out by. Per link, because that needs
-// no writable /proc/sys (docs/architecture.md).
+// Packets from other nodes' pods come in through the links that ours go out by, the default route's too where
+// podCIDRs are left to it. Per link, because that needs no writable /proc/sys (docs/architecture.md).
 bool Reconciler::enable_forwarding()
 {
     bool all = true;

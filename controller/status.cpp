@@ -43,7 +43,8 @@ json conditions_of(const Readiness& readiness)
 
 json counts_of(const Plan& plan)
 {
-    json counts = {{"routed", plan.routes.size()}, {"self", 0}, {"pending", 0}, {"refused", 0}};
+    json counts = {
+        {"routed", plan.routes.size()}, {"self", 0}, {"gateway", 0}, {"pending", 0}, {"refused", 0}};
     for (const Verdict& verdict : plan.verdicts) {
         json& count = counts[std::string(to_string(verdict.state))];
         count = count.get<int>() + 1;
@@ -69,10 +70,10 @@ json state_of(const PlannedRoute& route, const Status& status)
 json state_of(const Verdict& verdict)
 {
     json node = state_of(verdict.node, verdict.destination, verdict.state);
-    if (verdict.reason != Reason::none) {
+    if (verdict.reason != Reason::none)
         node["reason"] = to_string(verdict.reason);
+    if (verdict.reason != Reason::none || !verdict.detail.empty())
         node["detail"] = verdict.detail;
-    }
     return node;
 }
 
@@ -107,9 +108,9 @@ std::vector<std::array<std::string, 4>> node_rows(const json& nodes)
 {
     std::vector<std::array<std::string, 4>> rows = {{"NODE", "STATE", "DESTINATION", "NEXT HOP OR REASON"}};
     for (const json& node : nodes) {
-        std::string way = text_of(node, "nextHop");
-        if (const std::string reason = text_of(node, "reason"); !reason.empty())
-            way = reason + (text_of(node, "detail").empty() ? "" : ": " + text_of(node, "detail"));
+        std::string way = text_of(node, "nextHop") + text_of(node, "reason");
+        if (const std::string detail = text_of(node, "detail"); !detail.empty())
+            way += (way.empty() ? "" : ": ") + detail;
         if (const std::string error = text_of(node, "error"); !error.empty())
             way += ", refused by the kernel: " + error;
         rows.push_back({text_of(node, "node"), text_of(node, "state"), text_of(node, "destination"), way});
@@ -131,10 +132,15 @@ StatusSummary summarize(const json& status)
     const json& api = status.at("api");
     const json& routes = status.at("routes");
     const std::string state = status.at("state");
-    out << "node      " << text_of(status, "node") << ": " << state << "\n"
-        << "version   " << text_of(status, "version") << " (" << text_of(status, "commit") << ")\n"
-        << "podCIDRs  " << joined(status.at("podCIDRs")) << "\n"
-        << "routes    " << routes.at("inPlace") << " of " << routes.at("planned") << " in place\n"
+    const bool is_router = text_of(status, "role") == "router";
+    if (is_router)
+        out << "router    " << state << "\n";
+    else
+        out << "node      " << text_of(status, "node") << ": " << state << "\n";
+    out << "version   " << text_of(status, "version") << " (" << text_of(status, "commit") << ")\n";
+    if (!is_router)
+        out << "podCIDRs  " << joined(status.at("podCIDRs")) << "\n";
+    out << "routes    " << routes.at("inPlace") << " of " << routes.at("planned") << " in place\n"
         << "API       " << text_of(api, "server") << " " << text_of(api, "state") << " since "
         << text_of(api, "since") << (text_of(api, "error").empty() ? "" : ": ") << text_of(api, "error")
         << "\n";
@@ -170,6 +176,7 @@ std::string to_json(const Status& status)
     const json document = {
         {"version", version()},
         {"commit", commit()},
+        {"role", status.node_name.empty() ? "router" : "node"},
         {"node", status.node_name},
         {"state", to_string(status.readiness.state)},
         {"conditions", conditions_of(status.readiness)},

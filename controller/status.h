@@ -25,7 +25,7 @@ struct ApiState {
 // The agent as `routelet status` and /status show it. Refers to what it describes; make it, print it, drop
 // it.
 struct Status {
-    std::string node_name;
+    std::string node_name; // empty: a router
     std::string api_url;
     const ApiState& api;
     const Readiness& readiness;

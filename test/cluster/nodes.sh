@@ -215,7 +215,7 @@ power_off()
         [[ -z $pid ]] || kill -KILL "$pid"
     done
     within 20 is_empty "$1"
-    ip -n "$hosts-lan" link delete "$1" # a namespace's own end only goes some time after it
+    ip -n "$hosts-lan" link delete "$1-eth0" # a namespace's own end only goes some time after it
     ip netns del "$hosts-$1"
     rm -f "$nodes/$1"/*.pid
 } 2>/dev/null

@@ -1,9 +1,10 @@
-# A lab: the lab's API server on a control-plane host, and hosts on its LAN. Sourced by script/demo and test/lab's
-# scripts.
+# A lab: the lab's API server on a host, `control` unless the script says otherwise, and hosts beside it. Sourced by
+# script/demo and test/lab's scripts.
 #
 # Set before: hosts (test/support/hosts.sh), state, the folder for everything that is written, and bin, the build's.
 # Each process is known by a name: its output is in $state/NAME.log, its pid in $state/NAME.pid.
 
+api_host=control
 api_address=192.168.1.10
 protocol=82 # the agent's defaults: what marks a route as its own
 metric=8200
@@ -28,14 +29,14 @@ stop()
     stop_process "$pid"
 }
 
-kube() { on control kubectl --kubeconfig "$state/api/kubeconfig" --cache-dir "$state/kubectl" "$@"; }
+kube() { on $api_host kubectl --kubeconfig "$state/api/kubeconfig" --cache-dir "$state/kubectl" "$@"; }
 
 # kube_create: from standard input. kubectl before 1.24 would ask for a schema that the lab does not have.
 kube_create() { kube create --validate=false -f -; }
 
 start_api()
 {
-    start api-server control "$bin/test/lab/routelet-lab-apiserver" --listen $api_address:6443 --directory "$state/api"
+    start api-server $api_host "$bin/test/lab/routelet-lab-apiserver" --listen $api_address:6443 --directory "$state/api"
     within_ms 10000 kube get --raw /readyz >/dev/null
 }
 
@@ -54,8 +55,8 @@ within_ms()
     echo $(($(now_ms) - started))
 }
 
-# node_json nodeNN [PODCIDR [ADDRESS]]: as if its kubelet had registered it and it had been given its podCIDR.
-# PODCIDR "none" leaves it out.
+# node_json nodeNN [PODCIDR [ADDRESS]]: as if its kubelet had registered it and it had been given its podCIDR. Both may
+# be several, separated by commas. PODCIDR "none" leaves it out.
 node_json()
 {
     local number=$((10#${1#node}))
@@ -63,8 +64,8 @@ node_json()
         --arg kernel "$(uname -r)" '
         {apiVersion: "v1", kind: "Node",
          metadata: {name: $name, labels: {"kubernetes.io/hostname": $name}},
-         spec: (if $cidr == "none" then {} else {podCIDR: $cidr, podCIDRs: [$cidr]} end),
-         status: {addresses: [{type: "InternalIP", address: $address}, {type: "Hostname", address: $name}],
+         spec: (if $cidr == "none" then {} else ($cidr / ",") | {podCIDR: .[0], podCIDRs: .} end),
+         status: {addresses: ([($address / ",")[] | {type: "InternalIP", address: .}] + [{type: "Hostname", address: $name}]),
                   conditions: [{type: "Ready", status: "True", reason: "KubeletReady", message: "ready"}],
                   nodeInfo: {kubeletVersion: "v1.34.0", osImage: "network namespace", kernelVersion: $kernel,
                              containerRuntimeVersion: "none", architecture: "", bootID: "", kubeProxyVersion: "",
@@ -80,11 +81,17 @@ start_agent()
     start "$node/agent" "$node" "$bin/controller/routelet" run --node-name "$node" --kubeconfig "$kubeconfig" "$@"
 }
 
-# make_node nodeNN: a host of number 10 + NN.
+# start_router HOST [OPTION...]: the agent in its router role.
+start_router()
+{
+    start "$1/agent" "$1" "$bin/controller/routelet" run --role router --kubeconfig "$state/api/agent.kubeconfig" "${@:2}"
+}
+
+# make_node nodeNN [LAN]: a host of number 10 + NN.
 make_node()
 {
     mkdir -p "$state/$1"
-    make_host "$1" $((10 + 10#${1#node}))
+    make_host "$1" $((10 + 10#${1#node})) "${2:-1}"
 }
 
 # Never `command | grep -q`: grep ends at the first match, and with pipefail the command's broken pipe counts.

@@ -1,29 +1,38 @@
-# Network namespaces as hosts on one LAN. Sourced by script/demo, test/lab and test/cluster.
+# Network namespaces as hosts on one LAN, or on several. Sourced by script/demo, test/lab and test/cluster.
 #
 # Set before: hosts    what the namespaces' names begin with; HOST lives in $hosts-HOST
-# A host's interface on the LAN is eth0. Afterwards: remove_hosts, always.
+# A host's interface on its LAN is eth0. LAN 1, which is meant where none is named, has 192.168.1.0/24 and
+# fd00:192:168:1::/64; LAN 2 has 192.168.2.0/24, and so on. Afterwards: remove_hosts, always.
 
-# The LAN is a bridge in a namespace of its own: nothing is made in the machine's.
+# make_lan [LAN]: a bridge in a namespace of its own: nothing is made in the machine's.
 make_lan()
 {
-    ip netns add "$hosts-lan" && ip -n "$hosts-lan" link add lan type bridge && ip -n "$hosts-lan" link set lan up
+    local lan=lan${1:-1}
+    { has_host lan || ip netns add "$hosts-lan"; } &&
+        ip -n "$hosts-lan" link add "$lan" type bridge && ip -n "$hosts-lan" link set "$lan" up
 }
 
-# make_host HOST NUMBER: with 192.168.1.NUMBER/24 and fd00:192:168:1::NUMBER/64.
+# make_host HOST NUMBER [LAN]: with 192.168.LAN.NUMBER/24 and fd00:192:168:LAN::NUMBER/64.
 make_host()
 {
-    ip netns add "$hosts-$1" &&
-        ip -n "$hosts-$1" link set lo up &&
-        ip -n "$hosts-lan" link add "$1" type veth peer name eth0 netns "$hosts-$1" &&
-        ip -n "$hosts-lan" link set "$1" master lan up &&
-        ip -n "$hosts-$1" link set eth0 up &&
-        give_address "$1" "$2"
+    ip netns add "$hosts-$1" && ip -n "$hosts-$1" link set lo up && plug "$1" eth0 "$2" "${3:-1}"
 }
 
+# plug HOST INTERFACE NUMBER LAN: one more interface of that host, on that LAN.
+plug()
+{
+    ip -n "$hosts-lan" link add "$1-$2" type veth peer name "$2" netns "$hosts-$1" &&
+        ip -n "$hosts-lan" link set "$1-$2" master "lan$4" up &&
+        ip -n "$hosts-$1" link set "$2" up &&
+        give_address "$1" "$3" "$4" "$2"
+}
+
+# give_address HOST NUMBER [LAN [INTERFACE]]
 give_address()
 {
-    ip -n "$hosts-$1" address add "192.168.1.$2/24" dev eth0 &&
-        ip -n "$hosts-$1" address add "fd00:192:168:1::$2/64" dev eth0 nodad
+    local lan=${3:-1} interface=${4:-eth0}
+    ip -n "$hosts-$1" address add "192.168.$lan.$2/24" dev "$interface" &&
+        ip -n "$hosts-$1" address add "fd00:192:168:$lan::$2/64" dev "$interface" nodad
 }
 
 # make_pod HOST POD: an empty network namespace, as a container runtime makes one before it calls the plugin.

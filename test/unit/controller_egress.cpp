@@ -82,6 +82,23 @@ TEST_CASE("a Node that is refused or pending has nothing exempt, whatever it cla
     CHECK(plan_egress(hostile, {}, {}) == without);
 }
 
+TEST_CASE("pods that are left to the gateway see our pods' addresses, their nodes do not",
+          "[egress][off-link]")
+{
+    Plan far = plan;
+    far.gateway_pod_cidrs = {"10.244.7.0/24"_net, "fd00:10:244:7::/64"_net};
+    Verdict left = verdict("node07", "10.244.7.0/24", NodeState::gateway);
+    left.detail = "192.168.2.17 is on no network of this machine";
+    far.verdicts.push_back(left);
+
+    const auto sets = plan_egress(far, {}, {});
+
+    REQUIRE(sets.has_value());
+    CHECK(is_exempt(*sets, "10.244.7.2"_ip));
+    CHECK(is_exempt(*sets, "fd00:10:244:7::2"_ip));
+    CHECK_FALSE(is_exempt(*sets, "192.168.2.17"_ip));
+}
+
 // The plan of an empty list has no routes, but those in the kernel still carry packets.
 TEST_CASE("while a withdrawal waits, the routes that are still there stay exempt", "[egress]")
 {

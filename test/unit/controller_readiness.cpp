@@ -102,6 +102,27 @@ TEST_CASE("a node is ready when pods can be run on it, and says otherwise what i
     }
 }
 
+TEST_CASE("a router is ready when it routes: it has neither Node nor podCIDR", "[readiness][router]")
+{
+    const ReadinessFacts routing = {
+        .nodes_listed = true, .reconciled = true, .routes_planned = 2, .routes_in_place = 2};
+
+    const Readiness ready = judge_readiness(routing);
+    CHECK(ready.state == State::ready);
+    REQUIRE(ready.conditions.size() == 2);
+    CHECK(ready.conditions[0].name == "nodes-listed");
+    CHECK(ready.conditions[1].name == "routes");
+
+    ReadinessFacts none = routing;
+    none.routes_in_place = 0;
+    const Readiness without = judge_readiness(none);
+    CHECK(without.state == State::not_ready);
+    REQUIRE(without.findings().size() == 1);
+    CHECK(without.findings()[0].code == "routes-missing");
+
+    CHECK(judge_readiness({}).state == State::unknown);
+}
+
 TEST_CASE("what is unmet is a finding with a remedy; what is only waited for is none", "[readiness]")
 {
     CHECK(judge_readiness({.node_name = "node01"}).findings().empty());

@@ -482,6 +482,75 @@ TEST_CASE("forwarding that was switched off is switched on again by the next ful
     CHECK(f.logged("forwarding-enabled").size() == 1);
 }
 
+TEST_CASE("what is left to the gateway is told, and needs forwarding where the default route goes",
+          "[reconcile][off-link]")
+{
+    Fixture f;
+    const netlink::Route by_default = foreign_route("0.0.0.0/0"_net, "192.168.1.1"_ip, 100);
+    f.kernel.state.routes.push_back(by_default);
+    k8s::Node far = node("2");
+    far.internal_ips = {"192.168.2.12"};
+    const auto start = [&](OffLink off_link) {
+        Reconciler reconciler(
+            f.kernel, f.log,
+            {.plan = {.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}, .off_link = off_link},
+             .identity = ours,
+             .pod_bridge = "v-net-0"});
+        replace_nodes(reconciler, {node("1"), far});
+        REQUIRE(reconciler.reconcile({"start", Cause::Clock::now()}));
+        return reconciler;
+    };
+
+    SECTION("by default it is refused, and nothing comes in from there")
+    {
+        start(OffLink::skip);
+        CHECK(f.logged("node-refused").size() == 1);
+        CHECK(f.kernel.forwarding_requests == 0);
+    }
+    SECTION("with --off-link=gateway it is a state of its own")
+    {
+        Reconciler reconciler = start(OffLink::gateway);
+        CHECK(f.kernel.our_routes().empty());
+        CHECK(f.kernel.forwarding_requests == 1);
+        const Strings told = {
+            "event=node-gateway node=node02 pod_cidr=10.244.2.0/24 detail=\"192.168.2.12 is on no network of "
+            "this machine; the default route through 192.168.1.1 leads there\""};
+        CHECK(f.logged("node-gateway") == told);
+        CHECK(f.logged("node-refused").empty());
+
+        CHECK(reconciler.observe({netlink::RouteChanged{.route = by_default, .removed = true}}));
+        CHECK(reconciler.reconcile({"kernel", Cause::Clock::now()}));
+        REQUIRE(f.logged("node-pending").size() == 1);
+        CHECK_THAT(f.logged("node-pending")[0], has_text("reason=no-default-gateway"));
+        CHECK_THAT(f.logged("node-pending")[0], has_text("remedy="));
+    }
+}
+
+TEST_CASE("nodes that are left to the gateway are no withdrawal when they go", "[reconcile][off-link]")
+{
+    Fixture f;
+    f.kernel.state.routes.push_back(foreign_route("0.0.0.0/0"_net, "192.168.1.1"_ip, 100));
+    Reconciler reconciler(f.kernel, f.log,
+                          {.plan = {.node_name = "node01",
+                                    .cluster_cidrs = {},
+                                    .service_cidrs = {},
+                                    .off_link = OffLink::gateway},
+                           .identity = ours,
+                           .pod_bridge = "v-net-0"});
+    std::vector<k8s::Node> nodes = {node("1"), node("2")};
+    for (const char* number : {"3", "4", "5", "6", "7", "8"}) {
+        nodes.push_back(node(number));
+        nodes.back().internal_ips = {std::string("192.168.2.1") + number};
+    }
+    replace_nodes(reconciler, nodes);
+    REQUIRE(reconciler.reconcile({"start", Cause::Clock::now()}));
+
+    replace_nodes(reconciler, {node("1"), node("2")});
+    CHECK(reconciler.reconcile({"node", Cause::Clock::now()}));
+    CHECK(f.logged("withdrawal-held").empty());
+    CHECK(f.kernel.our_routes().size() == 1);
+}
+
 TEST_CASE("a link that flaps gets its routes back when it returns", "[reconcile]")
 {
     Fixture f;

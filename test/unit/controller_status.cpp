@@ -29,9 +29,9 @@ struct Described {
                            {"node04", "0.0.0.0/1", NodeState::refused, Reason::pod_cidr_not_unicast, "why"}}};
     std::map<IpPrefix, std::string> refusals;
 
-    std::string text() const
+    std::string text(const std::string& node_name = "node01") const
     {
-        return to_json({.node_name = "node01",
+        return to_json({.node_name = node_name,
                         .api_url = "https://10.0.0.1:6443",
                         .api = api,
                         .readiness = readiness,
@@ -52,11 +52,13 @@ TEST_CASE("the status has all that an operator asks for", "[status]")
 
     const json status = json::parse(described.text());
 
+    CHECK(status["role"] == "node");
     CHECK(status["node"] == "node01");
     CHECK(status["state"] == "ready");
     CHECK(status["podCIDRs"] == json({"10.244.1.0/24"}));
     CHECK(status["routes"] == json({{"planned", 1}, {"inPlace", 1}}));
-    CHECK(status["counts"] == json({{"routed", 1}, {"self", 1}, {"pending", 1}, {"refused", 1}}));
+    CHECK(status["counts"] ==
+          json({{"routed", 1}, {"self", 1}, {"gateway", 0}, {"pending", 1}, {"refused", 1}}));
     CHECK(status["api"] == json({{"server", "https://10.0.0.1:6443"},
                                  {"state", "failing"},
                                  {"since", "2026-01-01T00:00:00Z"},
@@ -89,6 +91,39 @@ TEST_CASE("for a person the status is a few lines", "[status]")
     CHECK_FALSE(unready.is_ready);
     CHECK_THAT(unready.text,
                has_text("  self-missing: the API server has no Node named node01\n      to do: "));
+}
+
+TEST_CASE("a node that is left to the gateway is shown with the way there", "[status][off-link]")
+{
+    Described described;
+    described.plan.verdicts.push_back({"node05", "10.244.5.0/24", NodeState::gateway, Reason::none,
+                                       "192.168.2.15 is elsewhere; the default route leads there"});
+
+    const json status = json::parse(described.text());
+    CHECK(status["counts"]["gateway"] == 1);
+    CHECK(status["nodes"].back() ==
+          json({{"node", "node05"},
+                {"destination", "10.244.5.0/24"},
+                {"state", "gateway"},
+                {"detail", "192.168.2.15 is elsewhere; the default route leads there"}}));
+    CHECK_THAT(need(summarize_status(described.text())).text,
+               has_text("  node05  gateway  10.244.5.0/24  192.168.2.15 is elsewhere; the default route "
+                        "leads there\n"));
+}
+
+TEST_CASE("a router's status has no node and no podCIDRs of its own", "[status][router]")
+{
+    Described described;
+    described.readiness = judge_readiness({.nodes_listed = true, .reconciled = true});
+    described.plan.own_pod_cidrs.clear();
+
+    CHECK(json::parse(described.text(""))["role"] == "router");
+    const auto summary = need(summarize_status(described.text("")));
+    CHECK(summary.is_ready);
+    CHECK(summary.text.starts_with("router    ready\n"));
+    CHECK_THAT(summary.text, !has_text("podCIDRs"));
+    CHECK_THAT(summary.text, !has_text("own-node"));
+    CHECK_THAT(summary.text, has_text("  node02  routed   10.244.2.0/24  192.168.1.12\n"));
 }
 
 TEST_CASE("another program's answer is no status", "[status]")

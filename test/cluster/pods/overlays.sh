@@ -31,7 +31,7 @@ router_token()
 }
 must within 20 router_token
 write_kubeconfig "$work/router.kubeconfig" "{tokenFile: $work/router.token}"
-ip netns exec "$hosts-outside" "$agent" run --node-name gateway --kubeconfig "$work/router.kubeconfig" >"$work/router.log" 2>&1 &
+ip netns exec "$hosts-outside" "$agent" run --role router --kubeconfig "$work/router.kubeconfig" >"$work/router.log" 2>&1 &
 router_pid=$!
 router_has_routes()
 {

@@ -1,0 +1,154 @@
+#include "controller/options.h"
+#include "test/support/catch.h"
+#include "test/support/environment.h"
+
+#include <iostream>
+#include <sstream>
+
+using namespace routelet;
+using namespace routelet::controller;
+using namespace routelet::test;
+
+namespace {
+
+// A command line, and what it had printed when it was read.
+struct Parsed {
+    CommandLine command;
+    std::string printed;
+};
+
+class Redirected {
+public:
+    Redirected(std::ostream& stream, std::ostream& to) : stream_(stream), before_(stream.rdbuf(to.rdbuf())) {}
+    Redirected(const Redirected&) = delete;
+    Redirected& operator=(const Redirected&) = delete;
+    ~Redirected() { stream_.rdbuf(before_); }
+
+private:
+    std::ostream& stream_;
+    std::streambuf* before_;
+};
+
+// `routelet run WORDS`
+Parsed run(const std::string& words)
+{
+    std::vector<std::string> arguments = {"routelet", "run"};
+    std::istringstream text(words);
+    for (std::string word; text >> word;)
+        arguments.push_back(word);
+    std::vector<const char*> argv;
+    for (const std::string& argument : arguments)
+        argv.push_back(argument.c_str());
+
+    std::ostringstream printed;
+    const Redirected out(std::cout, printed);
+    const Redirected err(std::cerr, printed);
+    CommandLine command = parse_command_line(static_cast<int>(argv.size()), argv.data());
+    return {std::move(command), printed.str()};
+}
+
+// Without what the tests were started with.
+struct EmptyEnvironment : Environment {
+    EmptyEnvironment()
+    {
+        for (const char* name : {"NODE_NAME", "ROUTELET_ROLE", "ROUTELET_OFF_LINK", "ROUTELET_BRIDGE"})
+            set(name, std::nullopt);
+    }
+};
+
+} // namespace
+
+TEST_CASE("a node has its name, a bridge and masquerade, and skips nodes of other networks",
+          "[options][role]")
+{
+    const EmptyEnvironment environment;
+    const auto parsed = run("--node-name node01");
+
+    REQUIRE(parsed.command.run.has_value());
+    const RunOptions& options = *parsed.command.run;
+    CHECK(options.reconciler.plan.node_name == "node01");
+    CHECK(options.life.node_name == "node01");
+    CHECK(options.reconciler.plan.off_link == OffLink::skip);
+    CHECK(options.reconciler.pod_bridge == "v-net-0");
+    CHECK(options.egress.masquerade);
+    CHECK(options.life.events);
+}
+
+TEST_CASE("a node can leave nodes of other networks to its gateway", "[options][off-link]")
+{
+    EmptyEnvironment environment;
+    CHECK(run("--node-name node01 --off-link gateway").command.run->reconciler.plan.off_link ==
+          OffLink::gateway);
+    CHECK(run("--node-name node01 --off-link=skip").command.run->reconciler.plan.off_link == OffLink::skip);
+    environment.set("ROUTELET_OFF_LINK", "gateway");
+    CHECK(run("--node-name node01").command.run->reconciler.plan.off_link == OffLink::gateway);
+}
+
+TEST_CASE("a router has no Node, no bridge, no masquerade and no Events", "[options][role]")
+{
+    EmptyEnvironment environment;
+    const auto words = GENERATE("--role router", "--role=router --events=false --masquerade=false",
+                                "--role router --off-link skip --cluster-cidr 10.244.0.0/16");
+    CAPTURE(words);
+    const auto parsed = run(words);
+
+    REQUIRE(parsed.command.run.has_value());
+    const RunOptions& options = *parsed.command.run;
+    CHECK(options.reconciler.plan.node_name.empty());
+    CHECK(options.life.node_name.empty());
+    CHECK(options.reconciler.pod_bridge.empty());
+    CHECK(options.life.bridge.empty());
+    CHECK(options.life.cni_conf_dir.empty());
+    CHECK_FALSE(options.life.network_unavailable_condition);
+    CHECK_FALSE(options.egress.masquerade);
+    CHECK_FALSE(options.life.events);
+}
+
+TEST_CASE("the role can be given by the environment", "[options][role]")
+{
+    EmptyEnvironment environment;
+    environment.set("ROUTELET_ROLE", "router");
+    environment.set("NODE_NAME", ""); // as not set
+    REQUIRE(run("").command.run.has_value());
+    CHECK(run("").command.run->reconciler.plan.node_name.empty());
+}
+
+TEST_CASE("options that contradict each other are wrong usage, and it is said which", "[options][role]")
+{
+    struct Row {
+        const char* words;
+        const char* said;
+    };
+    const EmptyEnvironment environment;
+    const auto row = GENERATE(values<Row>({
+        {"", "--node-name is required"},
+        {"--role node", "--node-name is required"},
+        {"--role bridge", "--role"},
+        {"--node-name node01 --off-link tunnel", "--off-link"},
+        {"--role router --node-name gateway", "--node-name does not go with --role router"},
+        {"--role router --bridge v-net-0", "--bridge does not go with --role router"},
+        {"--role router --cni-conf-dir /etc/cni/net.d", "--cni-conf-dir does not go with --role router"},
+        {"--role router --state-dir /run/routelet", "--state-dir does not go with --role router"},
+        {"--role router --masquerade", "--masquerade does not go with --role router"},
+        {"--role router --masquerade-exempt 10.0.0.0/8",
+         "--masquerade-exempt does not go with --role router"},
+        {"--role router --events", "--events does not go with --role router"},
+        {"--role router --network-unavailable-condition",
+         "--network-unavailable-condition does not go with --role router"},
+        {"--role router --off-link gateway", "--off-link gateway does not go with --role router"},
+    }));
+    CAPTURE(row.words);
+
+    const auto parsed = run(row.words);
+
+    CHECK_FALSE(parsed.command.run.has_value());
+    CHECK(parsed.command.exit_status == exit_usage);
+    CHECK_THAT(parsed.printed, has_text(row.said));
+}
+
+TEST_CASE("a node's empty name is no router", "[options][role]")
+{
+    EmptyEnvironment environment;
+    environment.set("NODE_NAME", "");
+    CHECK(run("").command.exit_status == exit_usage);
+}
