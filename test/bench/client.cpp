@@ -15,6 +15,7 @@
 // is not measured.
 #include "controller/node_table.h"
 #include "k8sclient/node_reflector.h"
+#include "test/bench/usage.h"
 
 #include <CLI/CLI.hpp>
 
@@ -22,12 +23,9 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <optional>
 #include <stdexcept>
@@ -35,6 +33,7 @@
 #include <vector>
 
 using namespace routelet;
+using bench::cpu_ms;
 namespace asio = boost::asio;
 
 namespace {
@@ -56,26 +55,6 @@ Clock::time_point started_by_parent()
 {
     const char* text = std::getenv("ROUTELET_BENCH_STARTED");
     return text == nullptr ? Clock::now() : Clock::time_point(std::chrono::nanoseconds(std::stoll(text)));
-}
-
-double cpu_ms()
-{
-    rusage used{};
-    getrusage(RUSAGE_SELF, &used);
-    const auto ms = [](const timeval& time) {
-        return static_cast<double>(time.tv_sec) * 1e3 + static_cast<double>(time.tv_usec) / 1e3;
-    };
-    return ms(used.ru_utime) + ms(used.ru_stime);
-}
-
-// The most that this program has ever had in memory (proc(5), VmHWM).
-long peak_rss_kb()
-{
-    std::ifstream status("/proc/self/status");
-    for (std::string word; status >> word;)
-        if (long kb = 0; word == "VmHWM:" && status >> kb)
-            return kb;
-    throw std::runtime_error("no VmHWM in /proc/self/status");
 }
 
 long long to_ns(Clock::time_point time)
@@ -152,7 +131,8 @@ void Subject::replaced(Clock::time_point /*received*/)
     const Milliseconds took = Clock::now() - started_;
     std::printf(
         "{\"what\":\"listed\",\"ms\":%.3f,\"nodes\":%zu,\"rss_kb\":%ld,\"cpu_ms\":%.3f,\"streamed\":%s}\n",
-        took.count(), table_.nodes().size(), peak_rss_kb(), cpu_ms(), streamed_ ? "true" : "false");
+        took.count(), table_.nodes().size(), bench::status_kb("VmHWM:"), cpu_ms(),
+        streamed_ ? "true" : "false");
     std::fflush(stdout);
     if (follow_.count() == 0)
         return io_.stop();
@@ -211,8 +191,8 @@ void Subject::finish()
     std::ranges::sort(took_us_);
     std::printf("{\"what\":\"followed\",\"seconds\":%.3f,\"events\":%zu,\"changed\":%zu,\"cpu_ms\":%.3f,"
                 "\"rss_kb\":%ld,\"table_us\":{\"median\":%.2f,\"p99\":%.2f,\"max\":%.2f}}\n",
-                lasted.count(), took_us_.size(), changed_, cpu, peak_rss_kb(), percentile(took_us_, 50),
-                percentile(took_us_, 99), percentile(took_us_, 100));
+                lasted.count(), took_us_.size(), changed_, cpu, bench::status_kb("VmHWM:"),
+                percentile(took_us_, 50), percentile(took_us_, 99), percentile(took_us_, 100));
     io_.stop();
 }
 

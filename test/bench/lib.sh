@@ -1,7 +1,36 @@
-# What the benchmarks share: building, measuring, results. Sourced by test/bench/api.
+# What the benchmarks share: a place to work in, building, API servers, measuring, results. Sourced by test/bench/api and
+# test/bench/routes.
 #
-# Set before: work, a folder for everything that is written; quick, yes or no.
+# Set before: quick, yes or no; cases, an array; json, a file or empty; nodes, of the real API server.
+# Afterwards: everything that was written, made and started is gone when the script ends; `started` has the pids.
 # Results are lines of JSON in $work/results: {case, subject, metric, unit, round, value}. report.jq makes the table.
+
+bin=$repository/build/release
+programs=$repository/build/bench # of the peers
+hosts=rtb-$$
+[[ -d /dev/shm && -w /dev/shm ]] && work=$(mktemp --directory --tmpdir=/dev/shm routelet-bench.XXXXXX) || work=$(mktemp --directory)
+control_plane=$work/control
+control_address=192.168.1.10
+inside=(ip netns exec "$hosts-control")
+. "$repository/test/support/checks.sh" # within
+. "$repository/test/support/hosts.sh"
+. "$repository/test/cluster/lib.sh"
+
+started=() # pids
+clean_up()
+{
+    trap - EXIT
+    local pid
+    for pid in "${started[@]}"; do
+        stop_process "$pid"
+    done
+    stop_control_plane
+    remove_hosts
+    rm -rf "$work"
+} 2>/dev/null
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # All progress is on stderr: stdout is the table's.
 progress() { say "$*" >&2; }
@@ -70,4 +99,91 @@ rotated()
     shift
     by=$((by % $#))
     printf '%s\n' "${@:by + 1}" "${@:1:by}"
+}
+
+# --- a real API server, with the nodes in its cache
+
+# need_kubernetes: built, when this returns; ends the script with status 77 where there is no Go to build it with.
+need_kubernetes()
+{
+    "$repository/test/cluster/binaries" --check >&2 || exit
+    command -v go >/dev/null || {
+        say "skipped: no Go here to build the peers with; see https://go.dev/doc/install" >&2
+        exit 77
+    }
+    kubernetes=$("$repository/test/cluster/binaries") || exit
+    mkdir -p "$programs"
+    go_build informer ./load
+    go_build etcd .
+    PATH=$programs:$PATH # test/cluster/lib.sh takes the first etcd
+}
+
+# start_kubernetes [OPTION...]: with $nodes nodes, as `load create` makes them with these options.
+start_kubernetes()
+{
+    progress "starting etcd and kube-apiserver, and making $nodes nodes"
+    start_control_plane || fail "the control plane does not start: $(tail -n 3 "$control_plane"/{etcd,kube-apiserver}.log)"
+    "${inside[@]}" "$programs/load" create -kubeconfig "$control_plane/admin.kubeconfig" -nodes "$nodes" "$@" ||
+        fail "the nodes could not be made"
+    admin apply -k "$repository/manifests/base" >/dev/null || fail "kubectl refused manifests/base"
+    token routelet routelet >"$work/token" || fail "no token for the service account"
+    write_kubeconfig "$work/kubeconfig" "{tokenFile: $work/token}"
+    use_server "https://$control_address:6443" "$control_plane/ca.crt" "$work/kubeconfig"
+    expected=$nodes
+    progress "$(node_bytes) bytes of JSON a node, $("$kubernetes/kube-apiserver" --version), $(etcd --version | head -n 1)"
+}
+
+# use_server URL CA KUBECONFIG: of what is measured from now on.
+use_server()
+{
+    url=$1 ca=$2 kubeconfig=$3
+    printf 'Authorization: Bearer %s\n' "$(cat "$work/token")" >"$work/authorization"
+}
+
+node_bytes()
+{
+    "${inside[@]}" curl --silent --fail --cacert "$ca" --header @"$work/authorization" --user-agent routelet-bench \
+        --output /dev/null --write-out '%{size_download}' "$url/api/v1/nodes?resourceVersion=0" | awk -v n="$nodes" '{ print int($1 / n) }'
+}
+
+# --- the lab's API server, for clusters of a size that no machine holds
+
+declare -A lab_urls # number of nodes -> URL
+next_port=7443
+
+# start_lab COUNT: in $work/lab-COUNT, on a port of its own.
+start_lab()
+{
+    local directory=$work/lab-$1
+    : >"$directory.log"
+    "${inside[@]}" "$bin/test/lab/routelet-lab-apiserver" --listen "$control_address:$((next_port))" --directory "$directory" \
+        --simulated-nodes "$1" >"$directory.log" 2>&1 &
+    started+=($!)
+    lab_urls[$1]=https://$control_address:$((next_port++))
+    within 60 grep -q event=lab-ready "$directory.log" || fail "the lab's server does not start: $(tail -n 3 "$directory.log")"
+}
+
+use_lab()
+{
+    local directory=$work/lab-$1
+    awk -F, '$0 !~ /masters/ { print $1; exit }' "$directory/tokens" >"$work/token"
+    use_server "${lab_urls[$1]}" "$directory/ca.crt" "$directory/agent.kubeconfig"
+    expected=$1
+}
+
+# --- the bars, and the table
+
+# report WHAT: see report.jq.
+report() { jq --slurp --raw-output --argjson bars "$bars" --arg show "$1" --from-file "$repository/test/bench/report.jq" "$work/results"; }
+
+# The table, and the JSON; true when all bars of the cases that were wanted are reached. Nothing is judged when it was quick.
+conclude()
+{
+    local missed
+    [[ $quick == no ]] || bars='[]'
+    bars=$(jq --compact-output 'map(select(.case | IN($ARGS.positional[])))' --args "${cases[@]}" <<<"$bars")
+    report table || fail "no table could be made of the results"
+    [[ -z $json ]] || report rows >"$json" || fail "cannot write $json"
+    missed=$(report missed) || fail "the bars could not be judged"
+    ((missed == 0))
 }

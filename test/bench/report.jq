@@ -30,9 +30,9 @@ def judged:
         | (if .over then ($results | ratios($bar)) else ($results | values($bar.case; $bar.subject; $bar.metric) | map(.value)) end)
             as $figures
         | .unit = ($results | map(select(.metric == $bar.metric))[0].unit)
-        # A ratio's median counts; of what is to be below a limit each time, the greatest. No figure is no bar reached.
+        # A ratio's median counts; of what is to be below a limit each time, the greatest, unless the bar has a rank. No figure is no bar reached.
         | if $figures == [] then .reached = false | .value = "no figure" else
-          .value = (if .over then $figures | median else $figures | max end)
+          .value = (if .over then $figures | median else $figures | rank($bar.rank // 100) end)
         | .low = ($figures | rank(25)) | .high = ($figures | rank(75))
         | if .limit then .at_the_limit = ($results | ratios($bar + {under: $bar.limit}) | median) else . end
         | .reached = (if .most then .value <= .most else .value >= .least end) end);

@@ -1,6 +1,6 @@
 // The load of script/bench api on a real API server: Node objects as kubelets make them, and their status updates.
 //
-//	load create    -kubeconfig FILE -nodes N
+//	load create    -kubeconfig FILE -nodes N [-flannel]
 //	load heartbeat -kubeconfig FILE -nodes N -rate 200 -relevant 5 -for 30s
 //
 // heartbeat prints JSON, one object a line, times in nanoseconds of CLOCK_MONOTONIC:
@@ -8,6 +8,7 @@
 //	{"what":"sent","sequence":..,"sent_ns":..,"answered_ns":..}            for each update that matters to routing
 //	{"what":"load","heartbeats":..,"seconds":..,"latest_ms":..}            latest: behind its time, at worst
 //
+// With -flannel the nodes carry the annotations that flannel's agents with the backend host-gw leave on theirs.
 // Each update that matters gives its node another InternalIP, which is its sequence number (package sequence).
 package main
 
@@ -35,6 +36,7 @@ type options struct {
 	nodes          int
 	rate, relevant int // a second
 	duration       time.Duration
+	flannel        bool
 }
 
 func usage() {
@@ -50,6 +52,7 @@ func parse() (string, options) {
 	flags := flag.NewFlagSet("load "+os.Args[1], flag.ExitOnError)
 	flags.StringVar(&o.kubeconfig, "kubeconfig", "", "of an administrator")
 	flags.IntVar(&o.nodes, "nodes", 5000, "how many there are to be")
+	flags.BoolVar(&o.flannel, "flannel", false, "create them with flannel's annotations")
 	flags.IntVar(&o.rate, "rate", 200, "status updates a second that do not matter to routing")
 	flags.IntVar(&o.relevant, "relevant", 5, "status updates a second that do")
 	flags.DurationVar(&o.duration, "for", 30*time.Second, "how long")
@@ -76,7 +79,11 @@ func create(ctx context.Context, client kubernetes.Interface, o options) error {
 	group.SetLimit(creators)
 	for index := range o.nodes {
 		group.Go(func() error {
-			_, err := client.CoreV1().Nodes().Create(ctx, realisticNode(index), metav1.CreateOptions{})
+			node := realisticNode(index)
+			if o.flannel {
+				annotateForFlannel(node)
+			}
+			_, err := client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{})
 			return err
 		})
 	}

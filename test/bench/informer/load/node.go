@@ -74,6 +74,14 @@ func annotations(index int) map[string]string {
 	}
 }
 
+// annotateForFlannel adds what flannel's agent on that node would write, and the others go by.
+func annotateForFlannel(node *corev1.Node) {
+	node.Annotations["flannel.alpha.coreos.com/backend-data"] = "null"
+	node.Annotations["flannel.alpha.coreos.com/backend-type"] = "host-gw"
+	node.Annotations["flannel.alpha.coreos.com/kube-subnet-manager"] = "true"
+	node.Annotations["flannel.alpha.coreos.com/public-ip"] = node.Status.Addresses[0].Address
+}
+
 func resources() corev1.ResourceList {
 	return corev1.ResourceList{
 		corev1.ResourceCPU:              resource.MustParse("8"),
