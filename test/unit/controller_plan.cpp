@@ -262,6 +262,8 @@ TEST_CASE("the own podCIDR is taken as it is unless something speaks against it"
          {"10.244.1.0/24"_net, "fd00:10:244:1::/64"_net},
          Reason::none},
         {"twice the same", {"10.244.1.0/24", "10.244.1.0/24"}, {"10.244.1.0/24"_net}, Reason::none},
+        {"a part of itself", {"10.244.1.0/24", "10.244.1.0/25"}, {"10.244.1.0/24"_net}, Reason::none},
+        {"and what holds it", {"10.244.1.0/24", "10.244.0.0/16"}, {"10.244.1.0/24"_net}, Reason::none},
         {"none yet", {}, {}, Reason::no_pod_cidr},
         {"not a network", {"10.244.1.7/24"}, {}, Reason::bad_pod_cidr},
         {"half of the Internet", {"128.0.0.0/1"}, {}, Reason::pod_cidr_not_unicast},
