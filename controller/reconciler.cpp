@@ -134,8 +134,10 @@ bool Reconciler::hold_mass_withdrawal(std::vector<RouteChange>& changes)
                            .with("detail", "more than half of the routes would go at once")
                            .with("remedy", "check that the API server has all Nodes: kubectl get nodes"));
     }
-    if (now >= *held_until_)
+    if (now >= *held_until_) {
+        held_until_.reset(); // the next one is another
         return false;
+    }
     std::erase_if(changes, is_removal);
     return true;
 }

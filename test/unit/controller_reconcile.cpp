@@ -432,6 +432,24 @@ TEST_CASE("a mass withdrawal waits, and additions go on meanwhile", "[reconcile]
     }
 }
 
+TEST_CASE("each mass withdrawal waits, also the one that follows another", "[reconcile]")
+{
+    Fixture f;
+    const std::vector<k8s::Node> five = {node("1"), node("2"), node("3"), node("4"), node("5")};
+    replace_nodes(f.reconciler, five);
+    REQUIRE(f.reconcile("start"));
+    replace_nodes(f.reconciler, {node("1"), node("6"), node("7"), node("8"), node("9")});
+    CHECK_FALSE(f.reconcile());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    CHECK(f.reconcile("retry"));
+    REQUIRE(f.kernel.our_routes().size() == 4);
+
+    replace_nodes(f.reconciler, {node("1")});
+    CHECK_FALSE(f.reconcile());
+    CHECK(f.kernel.our_routes().size() == 4);
+    CHECK(f.logged("withdrawal-held").size() == 2);
+}
+
 TEST_CASE("a mass withdrawal waits also while as many nodes are new", "[reconcile]")
 {
     Fixture f;
