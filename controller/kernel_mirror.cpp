@@ -27,6 +27,11 @@ bool is_on_link(const netlink::Route& route)
            !is_default(route);
 }
 
+bool is_same_way(const netlink::Route& a, const netlink::Route& b)
+{
+    return a.gateway == b.gateway && a.oif == b.oif && a.type == b.type && a.is_multipath == b.is_multipath;
+}
+
 // The flags that decide whether routes through a link live: administratively up, and carrier.
 unsigned vital_flags(const netlink::Link& link)
 {
@@ -38,6 +43,7 @@ unsigned vital_flags(const netlink::Link& link)
 void KernelMirror::reset(const KernelState& state)
 {
     own_.clear();
+    surplus_.clear();
     foreign_.clear();
     links_.clear();
     for (const netlink::Link& link : state.links)
@@ -46,7 +52,10 @@ void KernelMirror::reset(const KernelState& state)
     std::ranges::copy_if(state.addresses, std::back_inserter(addresses_),
                          [](const auto& address) { return !address.address.is_link_local(); });
     for (const netlink::Route& route : state.routes)
-        store(route);
+        if (identity_.owns(route) && own_.contains(route.destination))
+            surplus_.push_back(route);
+        else
+            store(route);
 }
 
 KernelMirror::Effect KernelMirror::apply(const netlink::KernelEvent& event)
@@ -66,10 +75,20 @@ KernelMirror::Effect KernelMirror::apply(const netlink::RouteChanged& event)
     const bool displaces_ours = !identity_.owns(event.route) && event.route.metric == identity_.metric &&
                                 own_.contains(event.route.destination);
     const bool displaces_other = !event.removed && matters(event.route) && has_other_way(event.route);
+    const bool is_second = may_be_second(event);
     const bool changed = event.removed ? forget(event.route) : store(event.route);
-    if (displaces_ours || (displaces_other && changed))
+    if (displaces_ours || is_second || (displaces_other && changed))
         return Effect::needs_dump;
     return changed && (identity_.owns(event.route) || matters(event.route)) ? Effect::changed : Effect::none;
+}
+
+// A route of ours where we know another: set in its place or beside it, which is announced alike.
+bool KernelMirror::may_be_second(const netlink::RouteChanged& event) const
+{
+    if (event.removed || !identity_.owns(event.route))
+        return false;
+    const auto known = own_.find(event.route.destination);
+    return known != own_.end() && !is_same_way(known->second, event.route);
 }
 
 // The same destination and metric through another link: both may exist, or one may have replaced the other.
@@ -156,6 +175,13 @@ const netlink::Route* KernelMirror::foreign_route(const IpPrefix& destination) c
     return is_there ? &found->second : nullptr;
 }
 
+bool KernelMirror::is_shared(const IpPrefix& destination) const
+{
+    const auto found = foreign_.lower_bound({destination, identity_.metric, netlink::IfIndex{}});
+    return found != foreign_.end() && found->second.destination == destination &&
+           found->second.metric == identity_.metric;
+}
+
 std::string KernelMirror::link_name(netlink::IfIndex link) const
 {
     const auto found = links_.find(link);
@@ -185,9 +211,15 @@ bool KernelMirror::forget(const netlink::Route& route)
     if (!is_of_interest(route))
         return false;
     if (identity_.owns(route)) {
+        const auto is_this = [&](const netlink::Route& known) {
+            return known.destination == route.destination && is_same_way(known, route);
+        };
+        if (std::erase_if(surplus_, is_this) > 0)
+            return true;
         // A removal that is not of the route we know is old news: ours has replaced it since.
         const auto entry = own_.find(route.destination);
-        if (entry == own_.end() || entry->second.gateway != route.gateway || entry->second.oif != route.oif)
+        if (entry == own_.end() || entry->second.gateway != route.gateway || entry->second.oif != route.oif ||
+            entry->second.type != route.type)
             return false;
         own_.erase(entry);
         return true;

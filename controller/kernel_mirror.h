@@ -36,6 +36,12 @@ public:
 
     // Routes of ours, by destination.
     const std::map<IpPrefix, netlink::Route>& own_routes() const noexcept { return own_; }
+    // Routes of ours beside those, of the same destination and behind them: IPv4 has such when somebody sets
+    // them (ip route prepend, append). What REPLACE replaces and what packets take is the first.
+    const std::vector<netlink::Route>& surplus_routes() const noexcept { return surplus_; }
+    // Whether somebody else has a route to exactly this destination at our metric. REPLACE of ours could hit
+    // his.
+    bool is_shared(const IpPrefix& destination) const;
     // A route of somebody else's to exactly this destination, or nullptr. What wins is the lowest metric.
     const netlink::Route* foreign_route(const IpPrefix& destination) const;
     // "eth0", or "if7" for a link that is not known.
@@ -49,6 +55,7 @@ private:
     Effect apply(const netlink::LinkChanged& event);
     Effect apply(const netlink::AddressChanged& event);
     bool matters(const netlink::Route& foreign) const;
+    bool may_be_second(const netlink::RouteChanged& event) const;
     bool has_other_way(const netlink::Route& route) const;
     bool store(const netlink::Route& route);
     bool forget(const netlink::Route& route);
@@ -57,6 +64,7 @@ private:
     RouteIdentity identity_;
     std::string pod_bridge_;
     std::map<IpPrefix, netlink::Route> own_;
+    std::vector<netlink::Route> surplus_;
     std::map<Key, netlink::Route> foreign_;
     std::map<netlink::IfIndex, netlink::Link> links_;
     std::vector<netlink::InterfaceAddress> addresses_;

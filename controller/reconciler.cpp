@@ -75,6 +75,8 @@ bool Reconciler::reconcile(const Cause& cause)
     refresh_plan();
     auto changes = difference(plan_, mirror_.own_routes(), options_.identity, options_.plan.node_name);
     const bool held = hold_mass_withdrawal(changes);
+    spare_others(changes);
+    remove_surplus(changes);
     forget_settled_failures(changes);
     const Tally tally = apply(changes, cause);
     if (!first_done_)
@@ -140,6 +142,31 @@ bool Reconciler::hold_mass_withdrawal(std::vector<RouteChange>& changes)
     }
     std::erase_if(changes, is_removal);
     return true;
+}
+
+// Where somebody else has a route of the same destination and metric, REPLACE could hit his: ours is removed
+// instead, by all its values, and the addition fails until his is gone, as if his had been there first.
+void Reconciler::spare_others(std::vector<RouteChange>& changes) const
+{
+    std::vector<RouteChange> spared;
+    std::erase_if(changes, [&](const RouteChange& change) {
+        if (change.kind != RouteChange::Kind::replace || !mirror_.is_shared(change.route.destination))
+            return false;
+        spared.push_back({RouteChange::Kind::remove, *change.previous, {}, change.node});
+        spared.push_back({RouteChange::Kind::create, change.route, {}, change.node});
+        return true;
+    });
+    changes.insert(changes.end(), spared.begin(), spared.end());
+}
+
+// Before all else: REPLACE fails (EEXIST) where what it would make is there already, further behind. No
+// packet takes these routes, so nothing is withdrawn with them.
+void Reconciler::remove_surplus(std::vector<RouteChange>& changes) const
+{
+    std::vector<RouteChange> removals;
+    for (const netlink::Route& route : mirror_.surplus_routes())
+        removals.push_back({RouteChange::Kind::remove, route, {}, {}});
+    changes.insert(changes.begin(), removals.begin(), removals.end());
 }
 
 // What is as it should be now, or no longer wanted, has no failure any more.
@@ -222,9 +249,9 @@ void Reconciler::settle(const RouteChange& change, const Cause& cause, double to
     log_.write(line);
 
     failures_.erase(destination);
-    if (change.kind == RouteChange::Kind::remove)
+    if (change.kind == RouteChange::Kind::remove && !mirror_.own_routes().contains(destination))
         installed_.erase(destination);
-    else
+    else if (change.kind != RouteChange::Kind::remove)
         installed_.insert_or_assign(destination, change.node);
 }
 

@@ -72,6 +72,8 @@ private:
     void refresh_plan();
     bool note_change(bool changed);
     bool hold_mass_withdrawal(std::vector<RouteChange>& changes);
+    void spare_others(std::vector<RouteChange>& changes) const;
+    void remove_surplus(std::vector<RouteChange>& changes) const;
     void forget_settled_failures(const std::vector<RouteChange>& changes);
     Tally apply(const std::vector<RouteChange>& changes, const Cause& cause);
     void remember_kept_routes();

@@ -547,6 +547,40 @@ TEST_CASE("somebody else's route to a podCIDR is reported with its owner and lef
     CHECK(f.lines.back().find("event=route-conflict-over dst=10.244.2.0/24") != std::string::npos);
 }
 
+TEST_CASE("a route of ours beside another is removed first, and is no withdrawal", "[reconcile]")
+{
+    Fixture f;
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+
+    // Somebody sets one before ours (ip route prepend): announced as one in its place would be.
+    const auto wanted = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
+    const auto first = our_route("10.244.2.0/24"_net, "192.168.1.66"_ip);
+    f.kernel.state.routes.insert(f.kernel.state.routes.begin(), first);
+    CHECK(f.reconciler.observe({netlink::RouteChanged{.route = first, .removed = false}}));
+    CHECK(f.reconcile("kernel"));
+
+    REQUIRE(f.kernel.batches.back().size() == 2);
+    CHECK(f.kernel.batches.back()[0] == RouteChange{RouteChange::Kind::remove, wanted, {}, {}});
+    CHECK(f.kernel.batches.back()[1] == RouteChange{RouteChange::Kind::replace, wanted, first, "node02"});
+}
+
+TEST_CASE("where somebody else has our metric too, nothing of his is replaced", "[reconcile]")
+{
+    Fixture f;
+    const auto foreign = foreign_route("10.244.2.0/24"_net, "192.168.1.77"_ip, ours.metric);
+    const auto before = our_route("10.244.2.0/24"_net, "192.168.1.66"_ip);
+    f.kernel.state.routes.push_back(foreign);
+    f.kernel.state.routes.push_back(before);
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    (void)f.reconcile("start"); // the recorder knows no EEXIST
+
+    REQUIRE(f.kernel.batches.size() == 1);
+    CHECK(std::ranges::count(f.kernel.batches[0], RouteChange::Kind::replace, &RouteChange::kind) == 0);
+    CHECK(std::ranges::count(f.kernel.batches[0],
+                             RouteChange{RouteChange::Kind::remove, before, {}, "node02"}) == 1);
+}
+
 TEST_CASE("the facts of readiness are those of this node", "[reconcile]")
 {
     Fixture f;
