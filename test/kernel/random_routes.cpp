@@ -221,6 +221,7 @@ private:
     // ---- what must hold
     void settle();
     bool reconcile(std::string_view cause);
+    void overcome_trouble();
     void check_that_nothing_is_left_to_do();
     void compare_with_ip();
     Ways expected(const Machine& now, std::set<IpPrefix>& prevented) const;
@@ -615,6 +616,9 @@ std::string RandomRun::disturb_routes(Where where)
         if (own.empty())
             return "nothing";
         Route route = some_route(chance_.one_of(own).destination);
+        // Between two next hops of an IPv6 route its dumps do not show what lies there.
+        while (route.destination.family() == IpFamily::v6 && !route.gateway)
+            route = some_route(route.destination);
         if (chance_.one_in(2))
             route.protocol = RouteProtocol{RTPROT_STATIC};
         const Manner manner = chance_.one_of({Manner::append, Manner::prepend});
@@ -654,7 +658,8 @@ std::string RandomRun::disturb_routes(Where where)
         route.protocol = RouteProtocol{RTPROT_STATIC};
         route.metric = chance_.one_of<std::uint32_t>({1024, 50});
         route.gateway = some_gateway(v4 ? IpFamily::v4 : IpFamily::v6);
-        const Route* known = find_route(hand_.routes(), route.destination);
+        const auto routes = hand_.routes();
+        const Route* known = find_route(routes, route.destination);
         if (known != nullptr && chance_.one_in(3)) {
             const Route gone = *known;
             hand_.delete_route(gone);
@@ -875,8 +880,9 @@ Ways RandomRun::expected(const Machine& now, std::set<IpPrefix>& prevented) cons
     }
     if (brake_.holds())
         for (const Route& route : base_.own)
-            if (const auto way = way_of(route); way && !wanted.contains(route.destination))
-                ways.emplace(route.destination, *way);
+            if (!wanted.contains(route.destination) && find_route(base_.own, route.destination) == &route)
+                if (const auto way = way_of(route)) // of several the first is held
+                    ways.emplace(route.destination, *way);
     return ways;
 }
 
@@ -960,6 +966,20 @@ std::string RandomRun::wrong_on_the_way(const Ways& wanted)
     return wrong.str();
 }
 
+// The agent's retries, and its full check: no notification tells what a dump has missed.
+void RandomRun::overcome_trouble()
+{
+    const bool goes_on = std::exchange(kernel_.is_troubled, false);
+    for (int i = 0; last_reconciled_ok_ == false && i < 3; ++i) {
+        keeper_->drain();
+        reconcile("retry");
+    }
+    keeper_->drain();
+    keeper_->reconciler().distrust_mirror();
+    reconcile("check");
+    kernel_.is_troubled = goes_on;
+}
+
 // Lets the agent act on what it heard, and nothing else, until all is as it should be.
 void RandomRun::settle()
 {
@@ -973,12 +993,8 @@ void RandomRun::settle()
         const bool matters = keeper_->drain();
         if (matters || is_due_)
             reconcile(is_due_ ? "node" : "kernel");
-        // The agent's retry, for what no notification tells.
-        for (int i = 0; kernel_.had_trouble && last_reconciled_ok_ == false && i < 10; ++i) {
-            kernel_.is_troubled = kernel_.is_troubled && i < 5;
-            keeper_->drain();
-            reconcile("retry");
-        }
+        if (kernel_.had_trouble)
+            overcome_trouble();
         now = Machine::look(hand_.socket());
         const std::string wrong = wrong_now(now);
         if (wrong.empty() && !keeper_->drain())
