@@ -110,14 +110,21 @@ public:
             since_.reset();
             return;
         }
-        if (!since_)
+        is_new_ = !since_;
+        if (is_new_)
             since_ = Clock::now();
         // The moment itself is nothing to argue about.
         const auto left = *since_ + grace_ - Clock::now();
-        if (left > 0s && left < 50ms)
+        if (left > 0s && left < 300ms)
             std::this_thread::sleep_for(left + 1ms);
         if (*since_ + grace_ <= Clock::now())
             since_.reset();
+    }
+    // The reconciliation is over: the agent counts from a moment before.
+    void note_end()
+    {
+        if (since_ && std::exchange(is_new_, false))
+            since_ = Clock::now();
     }
     bool holds() const noexcept { return since_.has_value(); }
     void wait() const
@@ -129,6 +136,7 @@ public:
 private:
     std::chrono::seconds grace_;
     std::optional<Clock::time_point> since_;
+    bool is_new_ = false;
 };
 
 // What differs from run to run.
@@ -858,6 +866,7 @@ bool RandomRun::reconcile(std::string_view cause)
     }
     is_due_ = false;
     const bool ok = keeper_->reconcile(cause);
+    brake_.note_end();
     last_reconciled_ok_ = ok;
     return ok;
 }
