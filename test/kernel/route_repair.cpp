@@ -235,6 +235,19 @@ TEST_CASE_METHOD(RepairFixture, "a link that flaps faster than anybody looks get
     CHECK(settle(planned()) == planned());
 }
 
+TEST_CASE_METHOD(RepairFixture, "IPv4 alone: a link that flaps announces nothing but itself",
+                 "[kernel][repair]")
+{
+    const Routes half = united(guards(), of_family(planned(), IpFamily::v4));
+    run("ip address del fd00:1::11/64 dev eth0");
+    REQUIRE(settle(half) == half);
+
+    run("ip link set eth0 down && ip link set eth0 up");
+
+    REQUIRE(in_place() != half);
+    CHECK(settle(half) == half);
+}
+
 TEST_CASE_METHOD(RepairFixture, "a link that is made anew under another index gets its routes back",
                  "[kernel][repair]")
 {
