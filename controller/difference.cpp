@@ -23,7 +23,8 @@ netlink::Route to_kernel_route(const IpPrefix& destination, const Way& way, cons
             .table = RT_TABLE_MAIN,
             .metric = identity.metric,
             .protocol = identity.protocol,
-            .type = way.type};
+            .type = way.type,
+            .is_multipath = way.is_multipath};
 }
 
 std::optional<Way> planned_way(const Plan& plan, const IpPrefix& destination)

@@ -11,7 +11,6 @@ netlink::Request to_request(const RouteChange& change)
     case RouteChange::Kind::replace:
         return netlink::replace_route(change.route);
     case RouteChange::Kind::take_over:
-        return netlink::delete_exact_route(change.route);
     case RouteChange::Kind::remove:
         break;
     }

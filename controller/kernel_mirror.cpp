@@ -38,6 +38,7 @@ unsigned vital_flags(const netlink::Link& link)
 void KernelMirror::reset(const KernelState& state)
 {
     own_.clear();
+    surplus_.clear();
     guards_ = 0;
     foreign_.clear();
     through_.clear();
@@ -50,7 +51,10 @@ void KernelMirror::reset(const KernelState& state)
     std::ranges::copy_if(state.addresses, std::back_inserter(addresses_),
                          [](const auto& address) { return !address.address.is_link_local(); });
     for (const netlink::Route& route : state.routes)
-        store(route);
+        if (identity_.owns(route) && own_.contains(route.destination))
+            surplus_.push_back(route);
+        else
+            store(route);
 }
 
 KernelMirror::Effect KernelMirror::apply(const netlink::KernelEvent& event)
@@ -70,8 +74,9 @@ KernelMirror::Effect KernelMirror::apply(const netlink::RouteChanged& event)
     const bool displaces_ours = !identity_.owns(event.route) && event.route.metric == identity_.metric &&
                                 own_.contains(event.route.destination);
     const bool displaces_other = !event.removed && matters(event.route) && has_other_way(event.route);
+    const bool is_second = may_be_second(event);
     const bool changed = event.removed ? forget(event.route) : store(event.route);
-    if (displaces_ours || (displaces_other && changed))
+    if (displaces_ours || is_second || (displaces_other && changed))
         return Effect::needs_dump;
     if (!changed || !(identity_.owns(event.route) || matters(event.route)))
         return Effect::none;
@@ -79,15 +84,24 @@ KernelMirror::Effect KernelMirror::apply(const netlink::RouteChanged& event)
     return Effect::changed;
 }
 
-// The same destination and metric through another link: both may exist, or one may have replaced the other.
+// A route of ours where we know another: set in its place or beside it, which is announced alike.
+bool KernelMirror::may_be_second(const netlink::RouteChanged& event) const
+{
+    if (event.removed || !identity_.owns(event.route))
+        return false;
+    const auto known = own_.find(event.route.destination);
+    return known != own_.end() && known->second != Way::of(event.route);
+}
+
+// The same destination and metric by another way: both may exist, or one may have replaced the other.
 bool KernelMirror::has_other_way(const netlink::Route& route) const
 {
-    auto entry = foreign_.lower_bound({route.destination, route.metric, netlink::IfIndex{}});
+    auto entry = foreign_.lower_bound({route.destination, route.metric, netlink::IfIndex{}, {}, {}});
     for (; entry != foreign_.end(); ++entry) {
         const netlink::Route& other = entry->second;
         if (other.destination != route.destination || other.metric != route.metric)
             return false;
-        if (other.oif != route.oif)
+        if (key_of(other) != key_of(route))
             return true;
     }
     return false;
@@ -172,9 +186,16 @@ void KernelMirror::for_each_foreign(const std::function<void(const netlink::Rout
 
 const netlink::Route* KernelMirror::foreign_route(const IpPrefix& destination) const
 {
-    const auto found = foreign_.lower_bound({destination, 0, netlink::IfIndex{}});
+    const auto found = foreign_.lower_bound({destination, 0, netlink::IfIndex{}, {}, {}});
     const bool is_there = found != foreign_.end() && found->second.destination == destination;
     return is_there ? &found->second : nullptr;
+}
+
+bool KernelMirror::is_shared(const IpPrefix& destination) const
+{
+    const auto found = foreign_.lower_bound({destination, identity_.metric, netlink::IfIndex{}, {}, {}});
+    return found != foreign_.end() && found->second.destination == destination &&
+           found->second.metric == identity_.metric;
 }
 
 std::string KernelMirror::link_name(netlink::IfIndex link) const
@@ -206,7 +227,7 @@ bool KernelMirror::store_own(const netlink::Route& route)
 
 bool KernelMirror::store_foreign(const netlink::Route& route)
 {
-    const auto [entry, inserted] = foreign_.try_emplace({route.destination, route.metric, route.oif}, route);
+    const auto [entry, inserted] = foreign_.try_emplace(key_of(route), route);
     if (!inserted && entry->second == route)
         return false;
     if (inserted)
@@ -225,9 +246,16 @@ bool KernelMirror::forget(const netlink::Route& route)
 
 bool KernelMirror::forget_own(const netlink::Route& route)
 {
+    const Way way = Way::of(route);
+    const auto is_this = [&](const netlink::Route& known) {
+        return known.destination == route.destination && Way::of(known) == way;
+    };
+    if (std::erase_if(surplus_, is_this) > 0)
+        return true;
     // A removal that is not of the route we know is old news: ours has replaced it since.
     const auto entry = own_.find(route.destination);
-    if (entry == own_.end() || entry->second.gateway != route.gateway || entry->second.link != route.oif)
+    if (entry == own_.end() || entry->second.gateway != way.gateway || entry->second.link != way.link ||
+        entry->second.type != way.type)
         return false;
     count(entry->second, false);
     own_.erase(entry);
@@ -236,7 +264,7 @@ bool KernelMirror::forget_own(const netlink::Route& route)
 
 bool KernelMirror::forget_foreign(const netlink::Route& route)
 {
-    if (foreign_.erase({route.destination, route.metric, route.oif}) == 0)
+    if (foreign_.erase(key_of(route)) == 0)
         return false;
     count_through(route.oif, false);
     facts_changed_ = facts_changed_ || is_on_link(route) || is_default(route);

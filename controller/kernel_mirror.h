@@ -44,6 +44,12 @@ public:
 
     const OwnRoutes& own_routes() const noexcept { return own_; }
     std::size_t guards() const noexcept { return guards_; } // that are among own_routes()
+    // Routes of ours beside those, of the same destination and behind them: IPv4 has such when somebody sets
+    // them (ip route prepend, append). What REPLACE replaces and what packets take is the first.
+    const std::vector<netlink::Route>& surplus_routes() const noexcept { return surplus_; }
+    // Whether somebody else has a route to exactly this destination at our metric. REPLACE of ours could hit
+    // his.
+    bool is_shared(const IpPrefix& destination) const;
     // A route of somebody else's to exactly this destination, or nullptr. What wins is the lowest metric.
     const netlink::Route* foreign_route(const IpPrefix& destination) const;
     // All that `use` may want to know: routes of somebody else's, by destination.
@@ -52,13 +58,19 @@ public:
     std::string link_name(netlink::IfIndex link) const;
 
 private:
-    // Destination, metric, link: two links may be on one network, with a connected route each.
-    using Key = std::tuple<IpPrefix, std::uint32_t, netlink::IfIndex>;
+    // Destination, metric, and the way: two links may be on one network, with a connected route each, and
+    // somebody may have set several routes by hand.
+    using Key = std::tuple<IpPrefix, std::uint32_t, netlink::IfIndex, std::optional<IpAddress>, std::uint8_t>;
+    static Key key_of(const netlink::Route& route)
+    {
+        return {route.destination, route.metric, route.oif, route.gateway, route.type};
+    }
 
     Effect apply(const netlink::RouteChanged& event);
     Effect apply(const netlink::LinkChanged& event);
     Effect apply(const netlink::AddressChanged& event);
     bool matters(const netlink::Route& foreign) const;
+    bool may_be_second(const netlink::RouteChanged& event) const;
     bool has_other_way(const netlink::Route& route) const;
     bool store(const netlink::Route& route);
     bool store_own(const netlink::Route& route);
@@ -75,6 +87,7 @@ private:
     std::string pod_bridge_;
     OwnRoutes own_;
     std::size_t guards_ = 0;
+    std::vector<netlink::Route> surplus_;
     std::map<Key, netlink::Route> foreign_;
     std::map<netlink::IfIndex, std::size_t> through_; // how many routes go through each link
     std::map<netlink::IfIndex, netlink::Link> links_;

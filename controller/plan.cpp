@@ -292,10 +292,10 @@ private:
         const std::string text = cidr.to_string();
         if (const auto refusal = check_own(node, cidr))
             return refuse(node, text, refusal->first, refusal->second);
-        if (const auto grant = claims_.find_overlap(cidr); grant && grant->prefix != cidr)
-            return refuse(node, text, Reason::overlaps_own_pod_cidr,
-                          "this node has " + grant->prefix.to_string());
-        if (std::ranges::find(plan_.own_pod_cidrs, cidr) == plan_.own_pod_cidrs.end())
+        const IpPrefix* earlier = overlapping(plan_.own_pod_cidrs, cidr);
+        if (earlier != nullptr && *earlier != cidr)
+            return refuse(node, text, Reason::overlaps_own_pod_cidr, "this node has " + earlier->to_string());
+        if (earlier == nullptr)
             plan_.own_pod_cidrs.push_back(cidr);
         conclude(node, text, NodeState::self, Reason::none, "");
     }

@@ -14,9 +14,12 @@ std::string describe_owner(const netlink::Route& route)
 
 std::string describe_port(std::uint32_t port)
 {
-    return port == 0 ? "the kernel"
-                     : "netlink port " + std::to_string(port) + " (mostly that process: ps -p " +
-                           std::to_string(port) + " on the host)";
+    constexpr std::uint32_t greatest_process = 1U << 22U; // PID_MAX_LIMIT
+    if (port == 0)
+        return "the kernel";
+    const std::string number = std::to_string(port);
+    return "netlink port " + number +
+           (port <= greatest_process ? " (mostly that process: ps -p " + number + " on the host)" : "");
 }
 
 std::string_view describe_conflict(std::uint32_t foreign, std::uint32_t ours)
@@ -31,7 +34,7 @@ std::string_view describe_conflict(std::uint32_t foreign, std::uint32_t ours)
 
 Reconciler::Reconciler(Kernel& kernel, const Log& log, Options options)
     : kernel_(kernel), log_(log), burst_(log), options_(std::move(options)),
-      mirror_(options_.identity, options_.pod_bridge)
+      mirror_(options_.identity, options_.pod_bridge), repairs_(options_.fight)
 {
 }
 
@@ -261,8 +264,10 @@ bool Reconciler::hold_mass_withdrawal()
                            .with("detail", "more than half of the routes would go at once")
                            .with("remedy", "check that the API server has all Nodes: kubectl get nodes"));
     }
-    if (now >= *held_until_)
+    if (now >= *held_until_) {
+        held_until_.reset(); // the next one is another
         return false;
+    }
     work_.to_remove.clear();
     return true;
 }
@@ -292,8 +297,8 @@ bool Reconciler::refresh_plan()
     return true;
 }
 
-// What was in place for a node is known on, for as long as it has the destination; for whom a route was that
-// is planned no more, until it is removed.
+// What was in place for a node is known on, for as long as it has the destination; for whom a route was
+// that is planned no more, until it is removed.
 void Reconciler::carry_standings(const Plan& before)
 {
     std::vector<Standing> standings(plan_.routes.size());
@@ -370,16 +375,32 @@ void Reconciler::work_off(const Cause& cause)
 std::vector<RouteChange> Reconciler::next_batch()
 {
     const auto now = Cause::Clock::now();
+    // Before all else: REPLACE fails (EEXIST) where what it would make is there already, further behind.
+    // No packet takes these routes, so nothing is withdrawn with them.
     std::vector<RouteChange> changes;
+    for (const netlink::Route& route : mirror_.surplus_routes())
+        changes.push_back({RouteChange::Kind::remove, route});
+    std::vector<RouteChange> spared;
     const std::size_t writes = work_.to_write.size();
     for (; has_more() && changes.size() < options_.batch; ++worked_off_) {
         const IpPrefix& destination =
             worked_off_ < writes ? work_.to_write[worked_off_] : work_.to_remove[worked_off_ - writes];
         if (repairs_.holds(destination, now))
             continue;
-        if (auto change = change_at(destination, plan_, mirror_.own_routes(), options_.identity))
-            changes.push_back(std::move(*change));
+        auto change = change_at(destination, plan_, mirror_.own_routes(), options_.identity);
+        if (!change)
+            continue;
+        // Where somebody else has a route of the same destination and metric, REPLACE could hit his: ours
+        // is removed instead, by all its values, and the addition fails until his is gone, as if his had
+        // been there first.
+        if (change->kind == RouteChange::Kind::replace && mirror_.is_shared(destination)) {
+            spared.push_back({RouteChange::Kind::remove, *change->previous});
+            spared.push_back({RouteChange::Kind::create, std::move(change->route)});
+            continue;
+        }
+        changes.push_back(std::move(*change));
     }
+    changes.insert(changes.end(), spared.begin(), spared.end());
     return changes;
 }
 
@@ -408,8 +429,10 @@ void Reconciler::settle(const RouteChange& change, const Cause& cause, double to
     failures_.erase(destination);
     if (is_removal) {
         ++generation_;
-        leaving_.erase(destination);
-        guards_known_.erase(destination);
+        if (!mirror_.own_routes().contains(destination)) { // nor one that was in front of it
+            leaving_.erase(destination);
+            guards_known_.erase(destination);
+        }
     } else if (is_guard(Way::of(change.route))) {
         guards_known_.insert(destination);
     } else {
@@ -586,8 +609,8 @@ void Reconciler::look_for_conflict(const IpPrefix& destination)
                             "the routes are alike"));
 }
 
-// Takes over an identical route of somebody else's: ours is there before that one goes, so no packet is lost.
-// False when it stays.
+// Takes over an identical route of somebody else's: ours is there before that one goes, so no packet is
+// lost. False when it stays.
 bool Reconciler::adopt(const PlannedRoute& planned, const netlink::Route& foreign)
 {
     const auto ours = mirror_.own_routes().find(planned.destination);
@@ -615,8 +638,9 @@ bool Reconciler::adopt(const PlannedRoute& planned, const netlink::Route& foreig
     return taken.has_value();
 }
 
-// Packets from other nodes' pods come in through the links that ours go out by, the default route's too where
-// podCIDRs are left to it. Per link, because that needs no writable /proc/sys (docs/architecture.md).
+// Packets from other nodes' pods come in through the links that ours go out by, the default route's too
+// where podCIDRs are left to it. Per link, because that needs no writable /proc/sys
+// (docs/architecture.md).
 bool Reconciler::enable_forwarding()
 {
     bool all = true;

@@ -36,6 +36,7 @@ public:
         RouteIdentity identity;
         std::string pod_bridge = "v-net-0";
         std::chrono::seconds withdrawal_grace{30}; // 0: none
+        int fight = RepairWatch::usual_fight;      // so many losses of one route in a minute or so are one
         bool adopt = false;                        // take over identical routes of others
         // So many changes at a time; then has_more() and notifications are to be read before going on.
         std::size_t batch = 4096;

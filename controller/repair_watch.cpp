@@ -12,9 +12,9 @@ std::optional<RepairWatch::Fight> RepairWatch::note_loss(const IpPrefix& destina
         losses.count = 0;
     losses.last = now;
     ++losses.count;
-    if (losses.count < fight)
+    if (losses.count < fight_)
         return {};
-    const int doublings = std::min(losses.count - fight, 5);
+    const int doublings = std::min(losses.count - fight_, 5);
     const std::chrono::milliseconds pause =
         std::min<std::chrono::milliseconds>(std::chrono::seconds(1 << doublings), longest);
     losses.held_until = now + pause;

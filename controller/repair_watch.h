@@ -16,7 +16,7 @@ class RepairWatch {
 public:
     using Clock = Cause::Clock;
 
-    static constexpr int fight = 5;                    // so many losses of one route
+    static constexpr int usual_fight = 5;              // so many losses of one route
     static constexpr std::chrono::seconds within{60};  // in so long a time, are one
     static constexpr std::chrono::seconds longest{30}; // between two repairs of a fight
 
@@ -24,6 +24,8 @@ public:
         int losses = 0;
         std::chrono::milliseconds pause{};
     };
+
+    explicit RepairWatch(int fight = usual_fight) : fight_(fight) {}
 
     // Somebody took this destination's route away. A fight when it has become one with this loss, or goes on.
     std::optional<Fight> note_loss(const IpPrefix& destination, Clock::time_point now);
@@ -44,6 +46,7 @@ private:
     };
     void forget_old(Clock::time_point now);
 
+    int fight_;
     std::map<IpPrefix, Losses> losses_;
     Clock::time_point swept_{};
 };

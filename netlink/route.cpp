@@ -142,6 +142,17 @@ void put_next_hop(Request& request, const Route& route)
         request.put(RTA_OIF, route.oif);
 }
 
+// IPv6 deletes by gateway and interface, and takes a missing one for any: neither scope nor type say that
+// there is none. An on-link route's gateway is "::" to it, and what ends here is filed under lo.
+void put_absence_of_next_hop(Request& request, const Route& route)
+{
+    constexpr IfIndex loopback{1}; // in every namespace (LOOPBACK_IFINDEX)
+    if (ends_here(route.type) && route.oif == IfIndex{})
+        request.put(RTA_OIF, loopback);
+    else if (!route.gateway && !route.is_multipath)
+        request.put(RTA_GATEWAY, IpAddress::from_bytes(std::array<std::uint8_t, 16>{}).value());
+}
+
 Request new_route(std::uint16_t flags, const Route& route)
 {
     // Without a gateway the destination is on the link itself; IPv4 would look for a gateway otherwise.
@@ -264,15 +275,14 @@ Request replace_route(const Route& route)
 Request delete_route(const Route& route)
 {
     // RT_SCOPE_NOWHERE: whatever scope it has.
-    Request request = route_request(RTM_DELROUTE, 0, route, RT_SCOPE_NOWHERE);
+    const bool on_link = route.type == RTN_UNICAST && !route.gateway && !route.is_multipath;
+    const std::uint8_t scope = on_link ? RT_SCOPE_LINK : RT_SCOPE_NOWHERE;
+    Request request = route_request(RTM_DELROUTE, 0, route, scope);
+    if (!route.is_multipath)
+        put_next_hop(request, route);
+    if (route.destination.family() == IpFamily::v6)
+        put_absence_of_next_hop(request, route);
     return std::move(request.about("removing route " + route.destination.to_string()));
-}
-
-Request delete_exact_route(const Route& route)
-{
-    Request request = delete_route(route);
-    put_next_hop(request, route);
-    return request;
 }
 
 Result<Route> route_to(Socket& socket, const IpAddress& address)

@@ -53,13 +53,10 @@ Request create_route(const Route& route);
 // RTM_NEWROUTE: CREATE|REPLACE. Replaces whatever has this destination, table and metric, whoever made it:
 // call it only for a route that was read back as ours.
 Request replace_route(const Route& route);
-// RTM_DELROUTE with destination, table, metric, protocol and type together, so that it can remove no other
-// than this. Somebody else's having been faster (ESRCH) is for the caller to take as success.
+// RTM_DELROUTE with destination, table, metric, protocol, type and next hop together, so that it can remove
+// no other than this: IPv4 may have several that differ in the next hop alone. Of several next hops none is
+// named. Somebody else's having been faster (ESRCH) is for the caller to take as success.
 Request delete_route(const Route& route);
-
-// The same, and only where its gateway and link are these: for a route of somebody else's, which could have
-// another beside it that differs in nothing but these.
-Request delete_exact_route(const Route& route);
 
 // The route that packets to `address` would take now, as its table holds it (RTM_GETROUTE with
 // RTM_F_FIB_MATCH, as `ip route get fibmatch`). Fails with what a packet would meet: network_unreachable

@@ -114,6 +114,39 @@ TEST_CASE_METHOD(NetnsFixture, "a foreign route at our own metric survives our d
     CHECK(routes_to(socket(), pods).size() == 1);
 }
 
+TEST_CASE_METHOD(NetnsFixture, "of two routes that differ in their way alone, the one named is deleted",
+                 "[kernel][netlink]")
+{
+    struct Row {
+        const char* destination;
+        const char* first;
+        const char* second;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"10.244.2.0/24", "via 192.168.1.12", "via 192.168.1.66"},
+        {"10.244.2.0/24", "via 192.168.1.12", "dev up0"},
+        {"10.244.2.0/24", "dev up0", "via 192.168.1.12"},
+        {"unreachable 10.244.2.0/24", "", "via 192.168.1.12"},
+        {"fd00:10:244:2::/64", "via fd00:1::12", "dev up0"},
+        {"fd00:10:244:2::/64", "dev up0", "via fd00:1::12"},
+        {"unreachable fd00:10:244:2::/64", "", "via fd00:1::12"},
+    }));
+    CAPTURE(row.destination, row.first, row.second);
+    add_uplink("up0", node_addresses);
+    const std::string destination = row.destination;
+    const auto plain = destination.substr(destination.rfind(' ') + 1);
+    const std::string ip = plain.find(':') == std::string::npos ? "ip -4 route " : "ip -6 route ";
+    run(ip + "append " + destination + " " + row.first + " proto 82 metric 8200");
+    run(ip + "append " + plain + " " + row.second + " proto 82 metric 8200");
+    const auto both = routes_to(socket(), IpPrefix::parse(plain).value());
+    REQUIRE(both.size() == 2);
+    const bool takes_first = GENERATE(true, false);
+
+    need(socket().execute(delete_route(both[takes_first ? 0 : 1])));
+
+    CHECK(routes_to(socket(), both[0].destination) == std::vector{both[takes_first ? 1 : 0]});
+}
+
 TEST_CASE_METHOD(NetnsFixture, "deleting an absent route is ESRCH", "[kernel][netlink]")
 {
     const auto [pods, node, other_node] = any_family();

@@ -1,9 +1,9 @@
 // Thousands of random things that happen to a server and between it and the client, of which any one may be
 // repeated: ROUTELET_RANDOM_SEED=N (shown with a failure) makes the same choices again.
 #include "test/lab/wire.h"
+#include "test/support/chance.h"
 
 #include <cstdlib>
-#include <random>
 
 using namespace routelet;
 using namespace routelet::test;
@@ -21,22 +21,6 @@ std::uint64_t seed()
         return std::stoull(text);
     return std::random_device{}();
 }
-
-class Chance {
-public:
-    explicit Chance(std::uint64_t from) : source_(from) {}
-
-    // From [least, most].
-    int number(int least, int most) { return std::uniform_int_distribution<int>(least, most)(source_); }
-    template <class T>
-    T one_of(std::initializer_list<T> them)
-    {
-        return them.begin()[number(0, static_cast<int>(them.size()) - 1)];
-    }
-
-private:
-    std::mt19937_64 source_;
-};
 
 k8s::ReflectorOptions some_options(Chance& chance)
 {

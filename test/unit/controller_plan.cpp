@@ -269,6 +269,8 @@ TEST_CASE("the own podCIDR is taken as it is unless something speaks against it"
          {"10.244.1.0/24"_net, "fd00:10:244:1::/64"_net},
          Reason::none},
         {"twice the same", {"10.244.1.0/24", "10.244.1.0/24"}, {"10.244.1.0/24"_net}, Reason::none},
+        {"a part of itself", {"10.244.1.0/24", "10.244.1.0/25"}, {"10.244.1.0/24"_net}, Reason::none},
+        {"and what holds it", {"10.244.1.0/24", "10.244.0.0/16"}, {"10.244.1.0/24"_net}, Reason::none},
         {"none yet", {}, {}, Reason::no_pod_cidr},
         {"not a network", {"10.244.1.7/24"}, {}, Reason::bad_pod_cidr},
         {"half of the Internet", {"128.0.0.0/1"}, {}, Reason::pod_cidr_not_unicast},
@@ -454,8 +456,8 @@ TEST_CASE("a router routes every node's podCIDR, and nobody is itself", "[plan][
     const Plan plan = plan_routes(cluster({self, node02, far}), router, as_router);
 
     CHECK(routes_of(plan) == Routes{{"node01", "10.244.1.0/24"_net, "192.168.1.11"_ip},
-                                                   {"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip},
-                                                   {"far", "10.244.4.0/24"_net, "192.168.2.14"_ip, eth1}});
+                                    {"node02", "10.244.2.0/24"_net, "192.168.1.12"_ip},
+                                    {"far", "10.244.4.0/24"_net, "192.168.2.14"_ip, eth1}});
     CHECK(plan.own_pod_cidrs.empty());
     CHECK(std::ranges::none_of(plan.verdicts, [](const Verdict& v) { return v.state == NodeState::self; }));
 

@@ -442,6 +442,24 @@ TEST_CASE("a mass withdrawal waits, and additions go on meanwhile", "[reconcile]
     }
 }
 
+TEST_CASE("each mass withdrawal waits, also the one that follows another", "[reconcile]")
+{
+    Fixture f;
+    const std::vector<k8s::Node> five = {node("1"), node("2"), node("3"), node("4"), node("5")};
+    replace_nodes(f.reconciler, five);
+    REQUIRE(f.reconcile("start"));
+    replace_nodes(f.reconciler, {node("1"), node("6"), node("7"), node("8"), node("9")});
+    CHECK_FALSE(f.reconcile());
+    std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+    CHECK(f.reconcile("retry"));
+    REQUIRE(f.kernel.our_routes().size() == 4);
+
+    replace_nodes(f.reconciler, {node("1")});
+    CHECK_FALSE(f.reconcile());
+    CHECK(f.kernel.our_routes().size() == 4);
+    CHECK(f.logged("withdrawal-held").size() == 2);
+}
+
 TEST_CASE("a mass withdrawal waits also while as many nodes are new", "[reconcile]")
 {
     Fixture f;
@@ -608,6 +626,39 @@ TEST_CASE("somebody else's route to a podCIDR is reported with its owner and lef
     CHECK(f.lines.back().find("event=route-conflict-over dst=10.244.2.0/24") != std::string::npos);
 }
 
+TEST_CASE("a route of ours beside another is removed first, and is no withdrawal", "[reconcile]")
+{
+    Fixture f;
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+
+    // Somebody sets one before ours (ip route prepend): announced as one in its place would be.
+    const auto wanted = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
+    const auto first = our_route("10.244.2.0/24"_net, "192.168.1.66"_ip);
+    f.kernel.state.routes.insert(f.kernel.state.routes.begin(), first);
+    CHECK(f.reconciler.observe({netlink::RouteChanged{.route = first, .removed = false}}));
+    CHECK(f.reconcile("kernel"));
+
+    REQUIRE(f.kernel.batches.back().size() == 2);
+    CHECK(f.kernel.batches.back()[0] == RouteChange{RouteChange::Kind::remove, wanted});
+    CHECK(f.kernel.batches.back()[1] == RouteChange{RouteChange::Kind::replace, wanted, first});
+}
+
+TEST_CASE("where somebody else has our metric too, nothing of his is replaced", "[reconcile]")
+{
+    Fixture f;
+    const auto foreign = foreign_route("10.244.2.0/24"_net, "192.168.1.77"_ip, ours.metric);
+    const auto before = our_route("10.244.2.0/24"_net, "192.168.1.66"_ip);
+    f.kernel.state.routes.push_back(foreign);
+    f.kernel.state.routes.push_back(before);
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    (void)f.reconcile("start"); // the recorder knows no EEXIST
+
+    REQUIRE(f.kernel.batches.size() == 1);
+    CHECK(std::ranges::count(f.kernel.batches[0], RouteChange::Kind::replace, &RouteChange::kind) == 0);
+    CHECK(std::ranges::count(f.kernel.batches[0], RouteChange{RouteChange::Kind::remove, before}) == 1);
+}
+
 TEST_CASE("the facts of readiness are those of this node", "[reconcile]")
 {
     Fixture f;
@@ -693,7 +744,7 @@ TEST_CASE("a route that is taken away again and again is put back more slowly, a
         CHECK(f.reconciler.observe({netlink::RouteChanged{.route = route, .removed = true, .port = 4711}}));
         f.reconcile("kernel");
     };
-    for (int i = 1; i < RepairWatch::fight; ++i) {
+    for (int i = 1; i < RepairWatch::usual_fight; ++i) {
         lose(gone);
         CHECK(f.kernel.our_routes().contains(gone.destination));
     }
@@ -735,7 +786,7 @@ TEST_CASE("our own removals are no fight", "[reconcile]")
     Fixture f;
     replace_nodes(f.reconciler, {node("1"), node("2"), node("3")});
     REQUIRE(f.reconcile("start"));
-    for (int i = 0; i < 2 * RepairWatch::fight; ++i) {
+    for (int i = 0; i < 2 * RepairWatch::usual_fight; ++i) {
         f.reconciler.erase_node("node02");
         f.reconcile();
         f.reconciler.observe({netlink::RouteChanged{
@@ -780,7 +831,7 @@ TEST_CASE("with --adopt, an identical route of somebody else's goes once ours is
             f.reconciler.observe({netlink::RouteChanged{.route = flannel, .removed = false}});
             f.reconcile("kernel");
         }
-        CHECK(f.logged("route-adopted").size() == RepairWatch::fight);
+        CHECK(f.logged("route-adopted").size() == RepairWatch::usual_fight);
         CHECK(std::ranges::count(f.kernel.state.routes, flannel) > 0);
         CHECK(f.logged("route-conflict").size() == 2);
     }

@@ -47,7 +47,7 @@ TEST_CASE("what waits is due in time, and once", "[repair]")
 {
     RepairWatch watch;
     const RepairWatch::Clock::time_point start(seconds(1000));
-    for (int i = 0; i < RepairWatch::fight; ++i) {
+    for (int i = 0; i < RepairWatch::usual_fight; ++i) {
         (void)watch.note_loss(pods, start);
         (void)watch.note_loss(others, start + milliseconds(300));
     }

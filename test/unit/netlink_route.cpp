@@ -108,7 +108,7 @@ TEST_CASE("creating never replaces, replacing never merges, and each says what i
     CHECK(delete_route(pods_v4).what() == "removing route 10.244.2.0/24");
 }
 
-TEST_CASE("a delete carries destination, table, metric, protocol and type, and no next hop", "[netlink]")
+TEST_CASE("a delete carries destination, table, metric, protocol, type and next hop", "[netlink]")
 {
     const Request request = delete_route(pods_v4);
     CHECK(request.type() == RTM_DELROUTE);
@@ -119,8 +119,17 @@ TEST_CASE("a delete carries destination, table, metric, protocol and type, and n
     CHECK(named.metric == pods_v4.metric);
     CHECK(named.protocol == pods_v4.protocol);
     CHECK(named.type == pods_v4.type);
-    CHECK(named.gateway == std::nullopt);
-    CHECK(named.oif == IfIndex{});
+    CHECK(named.gateway == pods_v4.gateway);
+    CHECK(named.oif == pods_v4.oif);
+
+    SECTION("of several next hops none, since IPv6 would remove only that")
+    {
+        Route several = pods_v4;
+        several.is_multipath = true;
+        const Route all = need(parse_route(payload_of(delete_route(several))));
+        CHECK(all.gateway == std::nullopt);
+        CHECK(all.oif == IfIndex{});
+    }
 }
 
 TEST_CASE("a route message that ends early is refused, or is one with fewer attributes", "[netlink]")
