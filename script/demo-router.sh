@@ -81,6 +81,7 @@ bring_up_subnets()
     done
     show_as "kubectl get nodes -o wide" kube get nodes -o wide
     outcome "three nodes are registered" $(($(now_ms) - started)) [ "$(kube get nodes -o name | wc -l)" = 3 ]
+    within_ms 5000 nodes_reach_each_other >/dev/null # neighbours are looked for first
     outcome "nodes of the two subnets reach each other through the router" - nodes_reach_each_other
 }
 
