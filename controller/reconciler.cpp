@@ -114,8 +114,10 @@ void Reconciler::note_loss(const netlink::KernelEvent& event)
 
 bool Reconciler::reconcile(const Cause& cause)
 {
-    if (!nodes_known_)
+    if (!nodes_known_) {
+        (void)mirror_.take_touched(); // the first plan is compared with everything
         return true;
+    }
     if (!find_work())
         return false;
     const bool held = hold_mass_withdrawal();
