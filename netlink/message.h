@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,6 +47,14 @@ public:
     Request& about(std::string what)
     {
         about_ = std::move(what);
+        subject_.reset();
+        return *this;
+    }
+    // The same in two parts, put together only when somebody asks: most requests succeed.
+    Request& about(const char* verb, const IpPrefix& subject)
+    {
+        about_ = verb;
+        subject_ = subject;
         return *this;
     }
 
@@ -80,7 +89,7 @@ public:
         end_nest(start);
     }
 
-    const std::string& what() const noexcept { return about_; }
+    std::string what() const { return subject_ ? about_ + subject_->to_string() : about_; }
     std::uint16_t type() const noexcept;
     bool overflowed() const noexcept { return overflowed_; }
     std::span<const std::uint8_t> bytes() const noexcept { return buffer_; }
@@ -95,6 +104,7 @@ private:
 
     std::vector<std::uint8_t> buffer_; // nlmsghdr first; its nlmsg_len is always right
     std::string about_;
+    std::optional<IpPrefix> subject_;
     bool overflowed_ = false;
 };
 

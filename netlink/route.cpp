@@ -263,13 +263,13 @@ Result<std::vector<Route>> list_routes(Socket& socket, std::uint32_t table)
 Request create_route(const Route& route)
 {
     Request request = new_route(NLM_F_CREATE | NLM_F_EXCL, route);
-    return std::move(request.about("adding route " + route.destination.to_string()));
+    return std::move(request.about("adding route ", route.destination));
 }
 
 Request replace_route(const Route& route)
 {
     Request request = new_route(NLM_F_CREATE | NLM_F_REPLACE, route);
-    return std::move(request.about("replacing route " + route.destination.to_string()));
+    return std::move(request.about("replacing route ", route.destination));
 }
 
 Request delete_route(const Route& route)
@@ -282,7 +282,7 @@ Request delete_route(const Route& route)
         put_next_hop(request, route);
     if (route.destination.family() == IpFamily::v6)
         put_absence_of_next_hop(request, route);
-    return std::move(request.about("removing route " + route.destination.to_string()));
+    return std::move(request.about("removing route ", route.destination));
 }
 
 Result<Route> route_to(Socket& socket, const IpAddress& address)
