@@ -164,7 +164,10 @@ Programmed run_engine(const Options& options)
     const auto started = Clock::now();
     const double cpu_before = bench::cpu_ms();
     reconciler.end_nodes();
-    const bool done = reconciler.reconcile({"start", started});
+    bool done = false;
+    do // a batch at a time, as the agent
+        done = reconciler.reconcile({"start", started});
+    while (reconciler.has_more());
     const Programmed programmed{.took = Clock::now() - started,
                                 .cpu_ms = bench::cpu_ms() - cpu_before,
                                 .table = started - listing,
