@@ -276,7 +276,7 @@ private:
         const bool is_self = node.name == options_.node_name;
         for (const Unreadable& bad : node.bad_pod_cidrs())
             refuse(node, bad.text, Reason::bad_pod_cidr, bad.error);
-        if (node.pod_cidrs.empty() && !node.bad)
+        if (node.pod_cidrs.empty() && node.bad_pod_cidrs().empty())
             return conclude(node, "", is_self ? NodeState::self : NodeState::pending, Reason::no_pod_cidr,
                             "");
         for (const auto& cidr : node.pod_cidrs) {

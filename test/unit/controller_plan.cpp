@@ -126,6 +126,11 @@ TEST_CASE("a bad node is refused with its reason, and the others are routed all 
     };
     const auto row = GENERATE(values<Row>({
         {"no podCIDR yet", {"bad", {}, {"192.168.1.14"}}, NodeState::pending, Reason::no_pod_cidr, ""},
+        {"no podCIDR yet, and an address that is none",
+         {"bad", {}, {"not an ip"}},
+         NodeState::pending,
+         Reason::no_pod_cidr,
+         ""},
         {"no address yet",
          {"bad", {"10.244.4.0/24"}, {}},
          NodeState::pending,
