@@ -30,6 +30,53 @@ std::set<std::string> links_of_ipv6_routes(const Plan& plan, const LocalFacts& l
 
 } // namespace
 
+void Ipv4Forwarding::follow(const Plan& plan, const LocalFacts& local)
+{
+    links_.clear();
+    for (const PlannedRoute& planned : plan.routes)
+        if (planned.destination.family() == IpFamily::v4)
+            links_.insert(planned.link);
+    if (std::ranges::find(plan.gateway_pod_cidrs, IpFamily::v4, &IpPrefix::family) ==
+        plan.gateway_pod_cidrs.end())
+        return;
+    for (const DefaultGateway& gateway : local.gateways)
+        if (gateway.address.family() == IpFamily::v4)
+            links_.insert(gateway.link);
+}
+
+bool Ipv4Forwarding::enable(const KernelMirror& names)
+{
+    bool all = true;
+    for (const netlink::IfIndex link : links_) {
+        if (!enabled_.insert(link).second)
+            continue;
+        const auto enabled = kernel_.enable_ipv4_forwarding(link);
+        all = all && enabled.has_value();
+        report(link, enabled, names);
+    }
+    if (!all)
+        enabled_.clear();
+    return all;
+}
+
+void Ipv4Forwarding::report(netlink::IfIndex link, const Result<>& enabled, const KernelMirror& names)
+{
+    const std::string outcome = enabled ? "" : enabled.error().text();
+    const auto known = told_.find(link);
+    if (known != told_.end() && known->second == outcome)
+        return;
+    told_.insert_or_assign(link, outcome);
+    if (enabled)
+        log_.write(LogLine(LogLevel::info, "forwarding-enabled")
+                       .with("family", to_string(IpFamily::v4))
+                       .with("dev", names.link_name(link)));
+    else
+        log_.write(LogLine(LogLevel::warn, "forwarding-failed")
+                       .with("dev", names.link_name(link))
+                       .with("error", outcome)
+                       .with("remedy", "sysctl -w net.ipv4.ip_forward=1"));
+}
+
 std::vector<Finding> find_forwarding_off(const Plan& plan, const LocalFacts& local,
                                          const std::filesystem::path& conf)
 {

@@ -1,11 +1,39 @@
 #pragma once
 #include "controller/finding.h"
+#include "controller/kernel.h"
+#include "controller/kernel_mirror.h"
+#include "controller/log.h"
 #include "controller/plan.h"
 
 #include <filesystem>
+#include <map>
+#include <set>
+#include <string>
 #include <vector>
 
 namespace routelet::controller {
+
+// IPv4 forwarding on the links that packets for pods come in through: those that planned routes go out by,
+// and the default route's where podCIDRs are left to it. Per link, because that needs no writable /proc/sys
+// (docs/architecture.md). One thread.
+class Ipv4Forwarding {
+public:
+    Ipv4Forwarding(Kernel& kernel, const Log& log) : kernel_(kernel), log_(log) {}
+
+    void follow(const Plan& plan, const LocalFacts& local);
+    void doubt() { enabled_.clear(); } // somebody may have switched it off
+    // Where it is not known to be on; false when the kernel refused some. Told when it is new.
+    bool enable(const KernelMirror& names);
+
+private:
+    void report(netlink::IfIndex link, const Result<>& enabled, const KernelMirror& names);
+
+    Kernel& kernel_;
+    const Log& log_;
+    std::set<netlink::IfIndex> links_;
+    std::set<netlink::IfIndex> enabled_;
+    std::map<netlink::IfIndex, std::string> told_; // what was last logged of each: "" or an error
+};
 
 // "forwarding-off" while this machine has IPv6 routes to pods and its kernel passes no IPv6 packets on from
 // the links that they go out by. Netlink has no message that would switch it on, as there is for IPv4; on a

@@ -274,14 +274,14 @@ bool KernelMirror::forget_foreign(const netlink::Route& route)
 void KernelMirror::count(const Way& way, bool added)
 {
     if (is_guard(way))
-        guards_ += added ? 1 : -1UL;
+        added ? ++guards_ : --guards_;
     count_through(way.link, added);
 }
 
 void KernelMirror::count_through(netlink::IfIndex link, bool added)
 {
     std::size_t& routes = through_[link];
-    routes += added ? 1 : -1UL;
+    added ? ++routes : --routes;
     if (routes == 0)
         through_.erase(link);
 }

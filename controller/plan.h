@@ -50,9 +50,7 @@ struct PlanOptions {
     std::vector<IpPrefix> service_cidrs; // where they must not
     OffLink off_link = OffLink::skip;
     // So many routes at most; of the nodes beyond, the youngest have none.
-    std::size_t most_routes = default_most_routes;
-
-    static constexpr std::size_t default_most_routes = 200'000;
+    std::size_t most_routes = 200'000;
 };
 
 // Where a node stands. Every podCIDR of every node is in exactly one state.

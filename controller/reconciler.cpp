@@ -34,7 +34,7 @@ std::string_view describe_conflict(std::uint32_t foreign, std::uint32_t ours)
 
 Reconciler::Reconciler(Kernel& kernel, const Log& log, Options options)
     : kernel_(kernel), log_(log), burst_(log), options_(std::move(options)),
-      mirror_(options_.identity, options_.pod_bridge), repairs_(options_.fight)
+      mirror_(options_.identity, options_.pod_bridge), repairs_(options_.fight), forwarding_(kernel, log)
 {
 }
 
@@ -97,11 +97,9 @@ void Reconciler::note_loss(const netlink::KernelEvent& event)
     const auto fight = repairs_.note_loss(destination, now);
     if (!fight || !burst_.has_room(LogLevel::warn, "route-fight"))
         return;
-    LogLine line(LogLevel::warn, "route-fight");
-    add_node(line, destination);
+    LogLine line = about(LogLevel::warn, "route-fight", destination);
     log_.write(
         std::move(line)
-            .with("dst", destination)
             .with("losses", fight->losses)
             .with("by", is_foreign ? describe_owner(route->route) : describe_port(route->port))
             .with("repair_in_ms", fight->pause.count())
@@ -134,7 +132,7 @@ bool Reconciler::reconcile(const Cause& cause)
     if (std::exchange(all_conflicts_due_, false))
         look_for_conflicts();
     conflicts_due_.clear();
-    const bool forwards = enable_forwarding();
+    const bool forwards = forwarding_.enable(mirror_);
     burst_.end();
     return !failed && !held && forwards;
 }
@@ -161,22 +159,7 @@ void Reconciler::find_all_work()
 {
     ++generation_;
     const OwnRoutes& own = mirror_.own_routes();
-    in_place_ = 0;
-    for (std::size_t i = 0; i < plan_.routes.size(); ++i) {
-        Standing& standing = standings_[i];
-        standing.is_in_place = own.contains(plan_.routes[i].destination);
-        if (standing.is_in_place) {
-            standing.was_in_place = true;
-            ++in_place_;
-        }
-    }
-    for (const IpPrefix& pod_cidr : plan_.own_pod_cidrs)
-        if (own.contains(pod_cidr))
-            guards_known_.insert(pod_cidr);
-    // Of a node that is gone, nothing comes back.
-    std::erase_if(leaving_, [&](const auto& entry) {
-        return !own.contains(entry.first) && !nodes_.contains(entry.second);
-    });
+    history_.compare(plan_, own, nodes_);
     work_ = difference(plan_, own);
     worked_off_ = 0;
     forget_settled_failures();
@@ -189,7 +172,7 @@ void Reconciler::find_work_at(std::vector<IpPrefix> touched)
     const auto twice = std::ranges::unique(touched);
     touched.erase(twice.begin(), twice.end());
     for (const IpPrefix& destination : touched) {
-        note_standing(destination);
+        history_.note(plan_, mirror_.own_routes(), destination);
         const auto change = change_at(destination, plan_, mirror_.own_routes(), options_.identity);
         if (!change)
             failures_.erase(destination);
@@ -199,19 +182,6 @@ void Reconciler::find_work_at(std::vector<IpPrefix> touched)
             work_.to_write.push_back(destination);
     }
     conflicts_due_.insert(conflicts_due_.end(), touched.begin(), touched.end());
-}
-
-// Whether it is in place now, as the mirror has it.
-void Reconciler::note_standing(const IpPrefix& destination)
-{
-    const PlannedRoute* planned = plan_.find(destination);
-    if (planned == nullptr)
-        return;
-    Standing& standing = standings_[static_cast<std::size_t>(planned - plan_.routes.data())];
-    const bool is_in_place = mirror_.own_routes().contains(destination);
-    in_place_ += (is_in_place ? 1U : 0U) - (standing.is_in_place ? 1U : 0U);
-    standing.is_in_place = is_in_place;
-    standing.was_in_place = standing.was_in_place || is_in_place;
 }
 
 bool Reconciler::refresh_mirror()
@@ -229,7 +199,7 @@ bool Reconciler::refresh_mirror()
         if (mirror_.local_facts().networks.size() >= local_.networks.size())
             break;
     }
-    forwarding_.clear(); // somebody may have switched it off
+    forwarding_.doubt();
     needs_dump_ = false;
     return true;
 }
@@ -292,57 +262,11 @@ bool Reconciler::refresh_plan()
     local_ = local;
     nodes_changed_ = false;
     const Plan before = std::exchange(plan_, plan_routes(nodes_.nodes(), local_, options_.plan));
-    carry_standings(before);
-    note_links();
+    history_.follow(before, plan_);
+    forwarding_.follow(plan_, local_);
     report_membership();
     report_verdicts(before);
     return true;
-}
-
-// What was in place for a node is known on, for as long as it has the destination; for whom a route was
-// that is planned no more, until it is removed.
-void Reconciler::carry_standings(const Plan& before)
-{
-    std::vector<Standing> standings(plan_.routes.size());
-    std::size_t i = 0;
-    for (std::size_t old = 0; old < before.routes.size(); ++old) {
-        const PlannedRoute& route = before.routes[old];
-        while (i < plan_.routes.size() && plan_.routes[i].destination < route.destination)
-            ++i;
-        const bool is_same = i < plan_.routes.size() && plan_.routes[i].destination == route.destination &&
-                             plan_.routes[i].node->name == route.node->name;
-        if (is_same)
-            standings[i] = standings_[old];
-        else if (standings_[old].was_in_place)
-            leaving_.insert_or_assign(route.destination, route.node->name);
-    }
-    for (auto left = leaving_.begin(); left != leaving_.end();) {
-        const PlannedRoute* planned = plan_.find(left->first);
-        if (planned == nullptr) {
-            ++left;
-            continue;
-        }
-        Standing& standing = standings[static_cast<std::size_t>(planned - plan_.routes.data())];
-        standing.was_in_place = standing.was_in_place || planned->node->name == left->second;
-        left = leaving_.erase(left);
-    }
-    standings_ = std::move(standings);
-}
-
-// Through which links IPv4 packets for pods come in.
-void Reconciler::note_links()
-{
-    links_.clear();
-    for (const PlannedRoute& planned : plan_.routes)
-        if (planned.destination.family() == IpFamily::v4 &&
-            (links_.empty() || *links_.rbegin() != planned.link))
-            links_.insert(planned.link);
-    if (std::ranges::find(plan_.gateway_pod_cidrs, IpFamily::v4, &IpPrefix::family) ==
-        plan_.gateway_pod_cidrs.end())
-        return;
-    for (const DefaultGateway& gateway : local_.gateways)
-        if (gateway.address.family() == IpFamily::v4)
-            links_.insert(gateway.link);
 }
 
 // As much as goes into one batch.
@@ -365,7 +289,7 @@ void Reconciler::work_off(const Cause& cause)
         }
         mirror_.applied(changes[i]);
         settle(changes[i], cause, took_ms);
-        note_standing(changes[i].route.destination);
+        history_.note(plan_, mirror_.own_routes(), changes[i].route.destination);
         if (is_guard(Way::of(changes[i].route)))
             continue;
         pass_.added += changes[i].kind == RouteChange::Kind::create ? 1 : 0;
@@ -380,11 +304,13 @@ std::vector<RouteChange> Reconciler::next_batch()
     // Before all else: REPLACE fails (EEXIST) where what it would make is there already, further behind.
     // No packet takes these routes, so nothing is withdrawn with them.
     std::vector<RouteChange> changes;
-    for (const netlink::Route& route : mirror_.surplus_routes())
-        changes.push_back({RouteChange::Kind::remove, route});
+    if (worked_off_ == 0)
+        for (const netlink::Route& route : mirror_.surplus_routes())
+            changes.push_back({RouteChange::Kind::remove, route});
     std::vector<RouteChange> spared;
     const std::size_t writes = work_.to_write.size();
-    for (; has_more() && changes.size() < options_.batch; ++worked_off_) {
+    const std::size_t end = std::min(worked_off_ + options_.batch, writes + work_.to_remove.size());
+    for (; worked_off_ < end; ++worked_off_) {
         const IpPrefix& destination =
             worked_off_ < writes ? work_.to_write[worked_off_] : work_.to_remove[worked_off_ - writes];
         if (repairs_.holds(destination, now))
@@ -413,9 +339,7 @@ void Reconciler::settle(const RouteChange& change, const Cause& cause, double to
     const bool is_removal = change.kind == RouteChange::Kind::remove;
     const std::string_view event = event_of(change);
     if (burst_.has_room(LogLevel::info, event)) {
-        LogLine line(LogLevel::info, event);
-        const bool has_node = add_node(line, destination);
-        line.add("dst", destination);
+        LogLine line = about(LogLevel::info, event, destination);
         if (change.route.gateway)
             line.add("via", *change.route.gateway);
         if (is_guard(Way::of(change.route)))
@@ -424,22 +348,17 @@ void Reconciler::settle(const RouteChange& change, const Cause& cause, double to
             line.add("dev", mirror_.link_name(change.route.oif));
         if (change.previous && change.previous->gateway)
             line.add("old_via", *change.previous->gateway);
-        line.add("cause", is_removal && !has_node ? "stale" : cause.what);
+        const bool is_stale = is_removal && line.fields().front().name != "node";
+        line.add("cause", is_stale ? "stale" : cause.what);
         line.add("took_ms", took_ms);
         log_.write(line);
     }
     failures_.erase(destination);
-    if (is_removal) {
-        ++generation_;
-        if (!mirror_.own_routes().contains(destination)) { // nor one that was in front of it
-            leaving_.erase(destination);
-            guards_known_.erase(destination);
-        }
-    } else if (is_guard(Way::of(change.route))) {
-        guards_known_.insert(destination);
-    } else {
-        guards_known_.erase(destination);
-    }
+    if (!is_removal)
+        return;
+    ++generation_;
+    if (!mirror_.own_routes().contains(destination)) // nor one that was in front of it
+        history_.forget(destination);
 }
 
 std::string_view Reconciler::event_of(const RouteChange& change) const
@@ -448,26 +367,18 @@ std::string_view Reconciler::event_of(const RouteChange& change) const
         return "route-removed";
     if (change.kind == RouteChange::Kind::replace)
         return "route-replaced";
-    const PlannedRoute* planned = plan_.find(change.route.destination);
-    const bool was_there =
-        planned != nullptr ? standings_[static_cast<std::size_t>(planned - plan_.routes.data())].was_in_place
-                           : guards_known_.contains(change.route.destination);
-    return was_there ? "route-restored" : "route-added"; // nobody asked us to remove it
+    return history_.was_in_place(plan_, change.route.destination) ? "route-restored" : "route-added";
 }
 
-// Whose pods a route is for, or was; false when nobody knows any more.
-bool Reconciler::add_node(LogLine& line, const IpPrefix& destination) const
+// A line about the route to a destination, and whose pods it is for as far as anybody knows.
+LogLine Reconciler::about(LogLevel level, std::string_view event, const IpPrefix& destination) const
 {
-    if (const PlannedRoute* planned = plan_.find(destination)) {
-        line.add("node", planned->node->name);
-    } else if (const auto left = leaving_.find(destination); left != leaving_.end()) {
-        line.add("node", left->second);
-    } else if (plan_.guards(destination) || guards_known_.contains(destination)) {
-        line.add("node", options_.plan.node_name);
-    } else {
-        return false;
-    }
-    return true;
+    LogLine line(level, event);
+    const std::string_view node = history_.node_of(plan_, destination, options_.plan.node_name);
+    if (!node.empty())
+        line.add("node", node);
+    line.add("dst", destination);
+    return line;
 }
 
 void Reconciler::fail(const RouteChange& change, const Error& error)
@@ -477,9 +388,7 @@ void Reconciler::fail(const RouteChange& change, const Error& error)
     if (last == text)
         return;
     if (burst_.has_room(LogLevel::warn, "route-failed")) {
-        LogLine line(LogLevel::warn, "route-failed");
-        add_node(line, change.route.destination);
-        line.add("dst", change.route.destination);
+        LogLine line = about(LogLevel::warn, "route-failed", change.route.destination);
         if (change.route.gateway)
             line.add("via", *change.route.gateway);
         if (is_guard(Way::of(change.route)))
@@ -514,7 +423,7 @@ ReadinessFacts Reconciler::readiness_facts() const
     std::ranges::copy_if(plan_.verdicts, std::back_inserter(facts.own_verdicts),
                          [&](const Verdict& verdict) { return verdict.node == facts.node_name; });
     facts.routes_planned = plan_.routes.size();
-    facts.routes_in_place = in_place_;
+    facts.routes_in_place = history_.in_place();
     return facts;
 }
 
@@ -581,6 +490,8 @@ void Reconciler::look_for_conflict(const IpPrefix& destination)
 {
     const PlannedRoute* planned = plan_.find(destination);
     const netlink::Route* foreign = mirror_.foreign_route(destination);
+    while (options_.adopt && planned != nullptr && foreign != nullptr && adopt(*planned, *foreign))
+        foreign = mirror_.foreign_route(destination);
     const auto known = conflicts_.find(destination);
     if (planned == nullptr || foreign == nullptr) {
         if (known == conflicts_.end())
@@ -590,8 +501,6 @@ void Reconciler::look_for_conflict(const IpPrefix& destination)
             log_.write(LogLine(LogLevel::info, "route-conflict-over").with("dst", destination));
         return;
     }
-    if (options_.adopt && adopt(*planned, *foreign))
-        return;
     if (known != conflicts_.end() && known->second == *foreign)
         return;
     conflicts_.insert_or_assign(destination, *foreign);
@@ -615,20 +524,20 @@ void Reconciler::look_for_conflict(const IpPrefix& destination)
 // lost. False when it stays.
 bool Reconciler::adopt(const PlannedRoute& planned, const netlink::Route& foreign)
 {
-    const auto ours = mirror_.own_routes().find(planned.destination);
+    const IpPrefix& destination = planned.destination;
+    const auto ours = mirror_.own_routes().find(destination);
     const bool is_alike = ours != mirror_.own_routes().end() && ours->second == Way::of(planned) &&
                           Way::of(foreign) == ours->second;
     const auto now = Cause::Clock::now();
-    if (!is_alike || adoptions_.holds(planned.destination, now))
+    if (!is_alike || adoptions_.holds(destination, now))
         return false;
-    (void)adoptions_.note_loss(planned.destination,
-                               now); // whoever makes it again and again keeps it for a while
+    (void)adoptions_.note_loss(destination, now); // whoever makes it again and again keeps it for a while
     const RouteChange change{RouteChange::Kind::take_over, foreign};
     const auto taken = kernel_.apply({change}).front();
-    if (burst_.has_room(taken ? LogLevel::info : LogLevel::warn, taken ? "route-adopted" : "route-failed")) {
-        LogLine line(taken ? LogLevel::info : LogLevel::warn, taken ? "route-adopted" : "route-failed");
-        line.add("node", planned.node->name);
-        line.add("dst", planned.destination);
+    const LogLevel level = taken ? LogLevel::info : LogLevel::warn;
+    const std::string_view event = taken ? "route-adopted" : "route-failed";
+    if (burst_.has_room(level, event)) {
+        LogLine line = about(level, event, destination);
         line.add("via", planned.gateway);
         line.add("owner", describe_owner(foreign));
         if (!taken)
@@ -638,44 +547,6 @@ bool Reconciler::adopt(const PlannedRoute& planned, const netlink::Route& foreig
     if (taken)
         mirror_.applied(change);
     return taken.has_value();
-}
-
-// Packets from other nodes' pods come in through the links that ours go out by, the default route's too
-// where podCIDRs are left to it. Per link, because that needs no writable /proc/sys
-// (docs/architecture.md).
-bool Reconciler::enable_forwarding()
-{
-    bool all = true;
-    for (const netlink::IfIndex link : links_) {
-        if (forwarding_.contains(link))
-            continue;
-        const auto enabled = kernel_.enable_ipv4_forwarding(link);
-        forwarding_.insert(link);
-        all = all && enabled.has_value();
-        report_forwarding(link, enabled);
-    }
-    if (!all)
-        forwarding_.clear();
-    return all;
-}
-
-// Told when it is new; that it is enabled again after each dump is not.
-void Reconciler::report_forwarding(netlink::IfIndex link, const Result<>& enabled)
-{
-    const std::string outcome = enabled ? "" : enabled.error().text();
-    const auto known = forwarding_told_.find(link);
-    if (known != forwarding_told_.end() && known->second == outcome)
-        return;
-    forwarding_told_.insert_or_assign(link, outcome);
-    if (enabled)
-        log_.write(LogLine(LogLevel::info, "forwarding-enabled")
-                       .with("family", to_string(IpFamily::v4))
-                       .with("dev", mirror_.link_name(link)));
-    else
-        log_.write(LogLine(LogLevel::warn, "forwarding-failed")
-                       .with("dev", mirror_.link_name(link))
-                       .with("error", outcome)
-                       .with("remedy", "sysctl -w net.ipv4.ip_forward=1"));
 }
 
 } // namespace routelet::controller

@@ -1,6 +1,7 @@
 #pragma once
 #include "controller/cause.h"
 #include "controller/difference.h"
+#include "controller/forwarding.h"
 #include "controller/kernel.h"
 #include "controller/kernel_mirror.h"
 #include "controller/log.h"
@@ -8,12 +9,12 @@
 #include "controller/plan.h"
 #include "controller/readiness.h"
 #include "controller/repair_watch.h"
+#include "controller/route_history.h"
 
 #include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,21 +87,13 @@ private:
     struct Tally {
         std::size_t added = 0, replaced = 0, removed = 0, failed = 0;
     };
-    // Of each planned route, at the same position.
-    struct Standing {
-        bool is_in_place : 1 = false;  // something of ours is there
-        bool was_in_place : 1 = false; // at some time since this node has this destination
-    };
 
     void note_loss(const netlink::KernelEvent& event);
     bool find_work();
     void find_all_work();
     void find_work_at(std::vector<IpPrefix> touched);
-    void note_standing(const IpPrefix& destination);
     bool refresh_mirror();
     bool refresh_plan();
-    void carry_standings(const Plan& before);
-    void note_links();
     bool note_change(bool changed);
     bool hold_mass_withdrawal();
     void forget_settled_failures();
@@ -109,7 +102,7 @@ private:
     void settle(const RouteChange& change, const Cause& cause, double took_ms);
     void fail(const RouteChange& change, const Error& error);
     std::string_view event_of(const RouteChange& change) const;
-    bool add_node(LogLine& line, const IpPrefix& destination) const;
+    LogLine about(LogLevel level, std::string_view event, const IpPrefix& destination) const;
     void report_first(const Cause& cause);
     void report_verdicts(const Plan& before);
     void report_verdict(const Verdict& verdict);
@@ -117,8 +110,6 @@ private:
     void look_for_conflicts();
     void look_for_conflict(const IpPrefix& destination);
     bool adopt(const PlannedRoute& planned, const netlink::Route& foreign);
-    bool enable_forwarding();
-    void report_forwarding(netlink::IfIndex link, const Result<>& enabled);
 
     Kernel& kernel_;
     const Log& log_;
@@ -128,6 +119,7 @@ private:
     NodeTable nodes_;
     RepairWatch repairs_;
     RepairWatch adoptions_;
+    Ipv4Forwarding forwarding_;
 
     bool nodes_known_ = false; // a complete list has been seen
     bool nodes_changed_ = false;
@@ -137,9 +129,7 @@ private:
 
     LocalFacts local_;
     Plan plan_;
-    std::vector<Standing> standings_;
-    std::size_t in_place_ = 0;         // of the standings
-    std::set<netlink::IfIndex> links_; // that planned IPv4 routes go through
+    RouteHistory history_;
 
     Difference work_;                     // where plan and kernel differed when they were compared
     std::size_t worked_off_ = 0;          // of it: first what is to be written, then what is to be removed
@@ -147,13 +137,9 @@ private:
     std::vector<IpPrefix> conflicts_due_; // where to look for them at the end of it
     bool all_conflicts_due_ = false;
 
-    std::map<IpPrefix, std::string> leaving_;  // once in place and planned no more; whose pods they were for
-    std::set<IpPrefix> guards_known_;          // guards of ours that were in place
-    std::map<IpPrefix, std::string> failures_; // the error last logged
-    std::map<IpPrefix, netlink::Route> conflicts_; // the foreign route last logged
-    std::set<netlink::IfIndex> forwarding_;        // links that it was enabled on since the last dump
-    std::map<netlink::IfIndex, std::string> forwarding_told_; // what was last logged of each: "" or an error
-    std::optional<Cause::Clock::time_point> held_until_;      // a mass withdrawal waits until then
+    std::map<IpPrefix, std::string> failures_;           // the error last logged
+    std::map<IpPrefix, netlink::Route> conflicts_;       // the foreign route last logged
+    std::optional<Cause::Clock::time_point> held_until_; // a mass withdrawal waits until then
 };
 
 } // namespace routelet::controller

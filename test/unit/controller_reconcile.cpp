@@ -264,6 +264,7 @@ TEST_CASE("a route that somebody removes is restored from the notification", "[r
 
     CHECK(f.kernel.our_routes().contains("10.244.2.0/24"_net));
     CHECK(f.kernel.dumps == dumps);
+    CHECK(f.reconciler.readiness_facts().routes_in_place == 1);
     CHECK(
         f.logged("route-restored") ==
         Strings{"event=route-restored node=node02 dst=10.244.2.0/24 via=192.168.1.12 dev=eth0 cause=kernel"});
@@ -824,6 +825,27 @@ TEST_CASE("with --adopt, an identical route of somebody else's goes once ours is
     REQUIRE(f.kernel.batches.size() == 2);
     CHECK(f.kernel.batches[1][0].kind == RouteChange::Kind::take_over);
 
+    SECTION("one that went another way is adopted once it goes ours, and is no conflict any more")
+    {
+        const auto alike = foreign_route("10.244.3.0/24"_net, "192.168.1.13"_ip, 0);
+        std::ranges::replace(f.kernel.state.routes, elsewhere, alike);
+        f.reconciler.observe({netlink::RouteChanged{.route = elsewhere, .removed = true},
+                              netlink::RouteChanged{.route = alike, .removed = false}});
+        CHECK(f.reconcile("kernel"));
+        CHECK(std::ranges::count(f.kernel.state.routes, alike) == 0);
+        CHECK(f.lines.back().find("event=route-conflict-over dst=10.244.3.0/24") != std::string::npos);
+    }
+    SECTION("of several that go the same way all are")
+    {
+        auto other = flannel;
+        other.metric = 100;
+        f.kernel.state.routes.push_back(flannel);
+        f.kernel.state.routes.push_back(other);
+        f.reconciler.distrust_mirror();
+        CHECK(f.reconcile("check"));
+        CHECK(std::ranges::count(f.kernel.state.routes, flannel) == 0);
+        CHECK(std::ranges::count(f.kernel.state.routes, other) == 0);
+    }
     SECTION("who makes it again and again keeps it for a while")
     {
         for (int i = 0; i < 10; ++i) {
@@ -870,4 +892,25 @@ TEST_CASE("a link that is lost and comes back restores routes, it does not add t
     f.reconcile("kernel");
     CHECK(f.logged("route-added").size() == 2); // at the start: the route, and the guard
     CHECK(f.logged("route-restored").size() == 1);
+}
+
+TEST_CASE("routes beside ours that cannot be removed keep no other work waiting", "[reconcile]")
+{
+    Reconciler::Options options;
+    options.batch = 2;
+    Fixture f(options);
+    const auto first = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
+    f.kernel.state.routes.push_back(first);
+    for (const auto& gateway : {"192.168.1.66"_ip, "192.168.1.67"_ip, "192.168.1.68"_ip})
+        f.kernel.state.routes.push_back(our_route("10.244.2.0/24"_net, gateway));
+    f.kernel.refusals["10.244.2.0/24"_net] = make_error(boost::system::errc::io_error, "no");
+    replace_nodes(f.reconciler, {node("1"), node("2"), node("3"), node("4"), node("5")});
+
+    int calls = 0;
+    do
+        CHECK_FALSE(f.reconcile("start"));
+    while (f.reconciler.has_more() && ++calls < 10);
+    CHECK(calls == 1);
+    CHECK(f.kernel.guards().size() == 1);
+    CHECK(f.kernel.our_routes().contains("10.244.5.0/24"_net));
 }
