@@ -368,6 +368,7 @@ void tell_start(const RunOptions& options, const k8s::ClusterConfig& cluster, co
     line.add("proxy", proxy_text(cluster));
     line.add("protocol", to_int(options.reconciler.identity.protocol) + 0);
     line.add("metric", options.reconciler.identity.metric);
+    line.add("metrics", RouteIdentity::metrics);
     log.write(line);
 }
 

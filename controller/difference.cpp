@@ -15,16 +15,22 @@ Way Way::of(const PlannedRoute& planned)
     return {.gateway = planned.gateway, .link = planned.link};
 }
 
-netlink::Route to_kernel_route(const IpPrefix& destination, const Way& way, const RouteIdentity& identity)
+netlink::Route to_kernel_route(const IpPrefix& destination, const OwnRoute& own,
+                               const RouteIdentity& identity)
 {
     return {.destination = destination,
-            .gateway = way.gateway,
-            .oif = way.link,
+            .gateway = own.way.gateway,
+            .oif = own.way.link,
             .table = RT_TABLE_MAIN,
-            .metric = identity.metric,
+            .metric = own.metric,
             .protocol = identity.protocol,
-            .type = way.type,
-            .is_multipath = way.is_multipath};
+            .type = own.way.type,
+            .is_multipath = own.way.is_multipath};
+}
+
+netlink::Route new_route(const IpPrefix& destination, const Way& way, const RouteIdentity& identity)
+{
+    return to_kernel_route(destination, {way, identity.metric_of(way.gateway)}, identity);
 }
 
 std::optional<Way> planned_way(const Plan& plan, const IpPrefix& destination)
@@ -44,15 +50,15 @@ std::optional<RouteChange> change_at(const IpPrefix& destination, const Plan& pl
     if (present == own.end()) {
         if (!wanted)
             return {};
-        return RouteChange{RouteChange::Kind::create, to_kernel_route(destination, *wanted, identity)};
+        return RouteChange{RouteChange::Kind::create, new_route(destination, *wanted, identity)};
     }
     netlink::Route there = to_kernel_route(destination, present->second, identity);
     if (!wanted)
         return RouteChange{RouteChange::Kind::remove, std::move(there)};
-    if (*wanted == present->second)
+    if (*wanted == present->second.way)
         return {};
-    return RouteChange{RouteChange::Kind::replace, to_kernel_route(destination, *wanted, identity),
-                       std::move(there)};
+    netlink::Route wanted_there = to_kernel_route(destination, {*wanted, present->second.metric}, identity);
+    return RouteChange{RouteChange::Kind::replace, std::move(wanted_there), std::move(there)};
 }
 
 Difference difference(const Plan& plan, const OwnRoutes& own)
@@ -63,7 +69,7 @@ Difference difference(const Plan& plan, const OwnRoutes& own)
         const auto present = own.find(destination);
         if (present != own.end())
             ++wanted_and_present;
-        if (present == own.end() || present->second != wanted)
+        if (present == own.end() || present->second.way != wanted)
             found.to_write.push_back(destination);
     };
     for (const PlannedRoute& planned : plan.routes)
@@ -72,7 +78,7 @@ Difference difference(const Plan& plan, const OwnRoutes& own)
         compare(pod_cidr, guard);
     if (wanted_and_present == own.size()) // the usual case: none too many
         return found;
-    for (const auto& [destination, way] : own)
+    for (const auto& [destination, route] : own)
         if (!planned_way(plan, destination))
             found.to_remove.push_back(destination);
     std::ranges::sort(found.to_remove);

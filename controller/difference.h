@@ -27,8 +27,18 @@ struct Way {
     friend bool operator==(const Way&, const Way&) = default;
 };
 
-// Routes of ours in the kernel, by destination; in no order.
-using OwnRoutes = boost::unordered_flat_map<IpPrefix, Way, std::hash<IpPrefix>>;
+// A route of ours as it is in the kernel.
+struct OwnRoute {
+    Way way;
+    std::uint32_t metric = 0; // one of RouteIdentity's; which one makes no difference
+
+    static OwnRoute of(const netlink::Route& route) { return {Way::of(route), route.metric}; }
+
+    friend bool operator==(const OwnRoute&, const OwnRoute&) = default;
+};
+
+// By destination; in no order.
+using OwnRoutes = boost::unordered_flat_map<IpPrefix, OwnRoute, std::hash<IpPrefix>>;
 
 // What keeps packets for free addresses of an own podCIDR from following the default route, out of the
 // cluster or round in a loop: an unreachable route, which the bridge's own connected route wins over while it
@@ -39,15 +49,18 @@ inline bool is_guard(const Way& way) noexcept
     return way.type == RTN_UNREACHABLE;
 }
 
-// The route that this is in the kernel: in the main table, by our protocol and metric.
-netlink::Route to_kernel_route(const IpPrefix& destination, const Way& way, const RouteIdentity& identity);
+// The route that this is in the kernel: in the main table, by our protocol.
+netlink::Route to_kernel_route(const IpPrefix& destination, const OwnRoute& own,
+                               const RouteIdentity& identity);
+// The same where there is none yet: with the metric that it gets then.
+netlink::Route new_route(const IpPrefix& destination, const Way& way, const RouteIdentity& identity);
 
 // Where packets to exactly this destination are to go by the plan; none when it is no route of ours.
 std::optional<Way> planned_way(const Plan& plan, const IpPrefix& destination);
 
 // What to change at one destination so that it becomes as planned; none when the kernel agrees already. Pure.
-// A changed next hop is one replacement, never a removal and an addition: half of the packets in between were
-// lost that way.
+// A changed next hop is one replacement, at the metric that the route has, never a removal and an addition:
+// half of the packets in between were lost that way.
 //
 // `own` holds only routes that RouteIdentity::owns(), so foreign ones cannot be removed even by a bug here.
 std::optional<RouteChange> change_at(const IpPrefix& destination, const Plan& plan, const OwnRoutes& own,

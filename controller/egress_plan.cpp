@@ -28,9 +28,9 @@ std::optional<EgressSets> plan_egress(const Plan& plan, const OwnRoutes& in_plac
     add(plan.gateway_pod_cidrs);
     for (const PlannedRoute& route : plan.routes)
         add({route.destination, host(route.gateway)});
-    for (const auto& [destination, way] : in_place)
-        if (way.gateway)
-            add({destination, host(*way.gateway)});
+    for (const auto& [destination, route] : in_place)
+        if (route.way.gateway)
+            add({destination, host(*route.way.gateway)});
     return EgressSets{.pods = merged(pods), .exempt = merged(std::move(exempt))};
 }
 

@@ -13,12 +13,30 @@ namespace routelet::controller {
 
 // By what a route is known as Routelet's own: both must match, on every read and every write.
 struct RouteIdentity {
-    netlink::RouteProtocol protocol{82}; // rtm_protocol; see docs/architecture.md for how it was chosen
-    std::uint32_t metric = 8200;
+    // Linux keeps the next hops of IPv4 routes in a hash table whose key has the metric in it, but not the
+    // gateway (fib_info_hashfn, net/ipv4/fib_semantics.c): with one metric, each new route is compared with
+    // all others, and 100,000 take minutes.
+    static constexpr std::uint32_t metrics = 1U << 16U;
 
+    netlink::RouteProtocol protocol{82}; // rtm_protocol; see docs/architecture.md for how it was chosen
+    std::uint32_t metric = 8200;         // the first of so many, all ours
+
+    bool has(std::uint32_t some_metric) const noexcept
+    {
+        return some_metric >= metric && some_metric - metric < metrics;
+    }
     bool owns(const netlink::Route& route) const noexcept
     {
-        return route.protocol == protocol && route.metric == metric;
+        return route.protocol == protocol && has(route.metric);
+    }
+    // What a new route through this gateway gets, though any other of ours would be as good: the last two
+    // bytes of an IPv4 gateway spread them. IPv6 has no such table.
+    std::uint32_t metric_of(const std::optional<IpAddress>& gateway) const noexcept
+    {
+        if (!gateway || gateway->family() != IpFamily::v4)
+            return metric;
+        const auto bytes = gateway->bytes();
+        return metric + 256U * bytes[2] + bytes[3];
     }
 };
 

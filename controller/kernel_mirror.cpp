@@ -51,10 +51,21 @@ void KernelMirror::reset(const KernelState& state)
     std::ranges::copy_if(state.addresses, std::back_inserter(addresses_),
                          [](const auto& address) { return !address.address.is_link_local(); });
     for (const netlink::Route& route : state.routes)
-        if (identity_.owns(route) && own_.contains(route.destination))
-            surplus_.push_back(route);
-        else
-            store(route);
+        store_dumped(route);
+}
+
+// Of several of ours, packets take the one with the lowest metric; of those, the first.
+void KernelMirror::store_dumped(const netlink::Route& route)
+{
+    const auto known = identity_.owns(route) ? own_.find(route.destination) : own_.end();
+    if (known == own_.end()) {
+        store(route);
+    } else if (known->second.metric <= route.metric) {
+        surplus_.push_back(route);
+    } else {
+        surplus_.push_back(to_kernel_route(route.destination, known->second, identity_));
+        store(route);
+    }
 }
 
 KernelMirror::Effect KernelMirror::apply(const netlink::KernelEvent& event)
@@ -71,12 +82,11 @@ KernelMirror::Effect KernelMirror::apply(const netlink::KernelEvent& event)
 KernelMirror::Effect KernelMirror::apply(const netlink::RouteChanged& event)
 {
     // Somebody else's route where ours is, or was: a replacement is announced as an addition only.
-    const bool displaces_ours = !identity_.owns(event.route) && event.route.metric == identity_.metric &&
-                                own_.contains(event.route.destination);
+    const bool displaces = displaces_ours(event.route);
     const bool displaces_other = !event.removed && matters(event.route) && has_other_way(event.route);
     const bool is_second = may_be_second(event);
     const bool changed = event.removed ? forget(event.route) : store(event.route);
-    if (displaces_ours || is_second || (displaces_other && changed))
+    if (displaces || is_second || (displaces_other && changed))
         return Effect::needs_dump;
     if (!changed || !(identity_.owns(event.route) || matters(event.route)))
         return Effect::none;
@@ -90,7 +100,15 @@ bool KernelMirror::may_be_second(const netlink::RouteChanged& event) const
     if (event.removed || !identity_.owns(event.route))
         return false;
     const auto known = own_.find(event.route.destination);
-    return known != own_.end() && known->second != Way::of(event.route);
+    return known != own_.end() && known->second != OwnRoute::of(event.route);
+}
+
+bool KernelMirror::displaces_ours(const netlink::Route& foreign) const
+{
+    if (identity_.owns(foreign) || !identity_.has(foreign.metric))
+        return false;
+    const auto ours = own_.find(foreign.destination);
+    return ours != own_.end() && ours->second.metric == foreign.metric;
 }
 
 // The same destination and metric by another way: both may exist, or one may have replaced the other.
@@ -110,7 +128,7 @@ bool KernelMirror::has_other_way(const netlink::Route& route) const
 // A node with many routes of others, from a routing daemon say, has no work with most of them.
 bool KernelMirror::matters(const netlink::Route& foreign) const
 {
-    return is_on_link(foreign) || is_default(foreign) || foreign.metric == identity_.metric ||
+    return is_on_link(foreign) || is_default(foreign) || identity_.has(foreign.metric) ||
            own_.contains(foreign.destination);
 }
 
@@ -193,9 +211,13 @@ const netlink::Route* KernelMirror::foreign_route(const IpPrefix& destination) c
 
 bool KernelMirror::is_shared(const IpPrefix& destination) const
 {
-    const auto found = foreign_.lower_bound({destination, identity_.metric, netlink::IfIndex{}, {}, {}});
+    const auto ours = own_.find(destination);
+    if (ours == own_.end())
+        return false;
+    const std::uint32_t metric = ours->second.metric;
+    const auto found = foreign_.lower_bound({destination, metric, netlink::IfIndex{}, {}, {}});
     return found != foreign_.end() && found->second.destination == destination &&
-           found->second.metric == identity_.metric;
+           found->second.metric == metric;
 }
 
 std::string KernelMirror::link_name(netlink::IfIndex link) const
@@ -213,15 +235,15 @@ bool KernelMirror::store(const netlink::Route& route)
 
 bool KernelMirror::store_own(const netlink::Route& route)
 {
-    const Way way = Way::of(route);
-    const auto [entry, inserted] = own_.try_emplace(route.destination, way);
+    const OwnRoute ours = OwnRoute::of(route);
+    const auto [entry, inserted] = own_.try_emplace(route.destination, ours);
     if (!inserted) {
-        if (entry->second == way)
+        if (entry->second == ours)
             return false;
-        count(entry->second, false);
-        entry->second = way;
+        count(entry->second.way, false);
+        entry->second = ours;
     }
-    count(way, true);
+    count(ours.way, true);
     return true;
 }
 
@@ -246,18 +268,21 @@ bool KernelMirror::forget(const netlink::Route& route)
 
 bool KernelMirror::forget_own(const netlink::Route& route)
 {
-    const Way way = Way::of(route);
+    const OwnRoute gone = OwnRoute::of(route);
     const auto is_this = [&](const netlink::Route& known) {
-        return known.destination == route.destination && Way::of(known) == way;
+        return known.destination == route.destination && OwnRoute::of(known) == gone;
     };
     if (std::erase_if(surplus_, is_this) > 0)
         return true;
     // A removal that is not of the route we know is old news: ours has replaced it since.
     const auto entry = own_.find(route.destination);
-    if (entry == own_.end() || entry->second.gateway != way.gateway || entry->second.link != way.link ||
-        entry->second.type != way.type)
+    if (entry == own_.end())
         return false;
-    count(entry->second, false);
+    const OwnRoute& ours = entry->second;
+    if (ours.metric != gone.metric || ours.way.gateway != gone.way.gateway ||
+        ours.way.link != gone.way.link || ours.way.type != gone.way.type)
+        return false;
+    count(ours.way, false);
     own_.erase(entry);
     return true;
 }

@@ -44,12 +44,15 @@ public:
 
     const OwnRoutes& own_routes() const noexcept { return own_; }
     std::size_t guards() const noexcept { return guards_; } // that are among own_routes()
-    // Routes of ours beside those, of the same destination and behind them: IPv4 has such when somebody sets
-    // them (ip route prepend, append). What REPLACE replaces and what packets take is the first.
+    // Routes of ours beside those, of the same destination and behind them, which somebody else has set: of a
+    // higher metric, or of the same (IPv4 has that: ip route prepend, append). What REPLACE replaces and what
+    // packets take is the first.
     const std::vector<netlink::Route>& surplus_routes() const noexcept { return surplus_; }
-    // Whether somebody else has a route to exactly this destination at our metric. REPLACE of ours could hit
-    // his.
+    // Whether somebody else has a route to exactly this destination at the metric of ours. REPLACE of ours
+    // could hit his.
     bool is_shared(const IpPrefix& destination) const;
+    // Whether this is, or was, in the way of a route of ours: to the same destination at the same metric.
+    bool displaces_ours(const netlink::Route& foreign) const;
     // A route of somebody else's to exactly this destination, or nullptr. What wins is the lowest metric.
     const netlink::Route* foreign_route(const IpPrefix& destination) const;
     // All that `use` may want to know: routes of somebody else's, by destination.
@@ -73,6 +76,7 @@ private:
     bool may_be_second(const netlink::RouteChanged& event) const;
     bool has_other_way(const netlink::Route& route) const;
     bool store(const netlink::Route& route);
+    void store_dumped(const netlink::Route& route);
     bool store_own(const netlink::Route& route);
     bool store_foreign(const netlink::Route& route);
     bool forget(const netlink::Route& route);

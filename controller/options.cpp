@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <limits>
 
 namespace routelet::controller {
 namespace {
@@ -157,9 +158,12 @@ void add_ownership_options(CLI::App& app, std::string& bridge, unsigned& protoco
         ->envname("ROUTELET_ROUTE_PROTOCOL")
         ->check(CLI::Range(5U, 255U))
         ->capture_default_str();
-    app.add_option("--route-metric", metric, "Metric of Routelet's routes; nobody else may use it")
+    app.add_option(
+           "--route-metric", metric,
+           "First of the 65536 metrics that mark Routelet's routes, together with the protocol. IPv4 routes "
+           "have this one plus the last two bytes of their next hop, all others this one")
         ->envname("ROUTELET_ROUTE_METRIC")
-        ->check(CLI::Range(1U, 4294967294U))
+        ->check(CLI::Range(1U, std::numeric_limits<std::uint32_t>::max() - RouteIdentity::metrics))
         ->capture_default_str();
 }
 

@@ -87,7 +87,7 @@ void Reconciler::note_loss(const netlink::KernelEvent& event)
         return;
     }
     const bool is_foreign = !options_.identity.owns(route->route);
-    if (is_foreign && (route->removed || route->route.metric != options_.identity.metric))
+    if (is_foreign && (route->removed || !mirror_.displaces_ours(route->route)))
         return;
     const IpPrefix& destination = route->route.destination;
     const auto wanted = planned_way(plan_, destination);
@@ -214,7 +214,7 @@ bool Reconciler::hold_mass_withdrawal()
     const auto removals =
         static_cast<std::size_t>(std::ranges::count_if(work_.to_remove, [&](const IpPrefix& destination) {
             const auto way = mirror_.own_routes().find(destination);
-            return way != mirror_.own_routes().end() && !is_guard(way->second);
+            return way != mirror_.own_routes().end() && !is_guard(way->second.way);
         }));
     const std::size_t present = routes_in_place();
     // Additions go on while removals wait: routes that are new do not make the withdrawal a smaller one.
@@ -318,18 +318,29 @@ std::vector<RouteChange> Reconciler::next_batch()
         auto change = change_at(destination, plan_, mirror_.own_routes(), options_.identity);
         if (!change)
             continue;
-        // Where somebody else has a route of the same destination and metric, REPLACE could hit his: ours
-        // is removed instead, by all its values, and the addition fails until his is gone, as if his had
-        // been there first.
         if (change->kind == RouteChange::Kind::replace && mirror_.is_shared(destination)) {
-            spared.push_back({RouteChange::Kind::remove, *change->previous});
-            spared.push_back({RouteChange::Kind::create, std::move(change->route)});
+            renew(*change, spared);
             continue;
         }
         changes.push_back(std::move(*change));
     }
     changes.insert(changes.end(), spared.begin(), spared.end());
     return changes;
+}
+
+// Where somebody else has a route of the same destination and metric, REPLACE could hit his. Ours is made
+// anew instead, at the metric of its next hop, and then removed at the one that it had, by all its values. If
+// that is the same metric, the addition fails until his is gone, as if his had been there first.
+void Reconciler::renew(const RouteChange& replacement, std::vector<RouteChange>& changes) const
+{
+    const netlink::Route& before = *replacement.previous;
+    RouteChange addition{RouteChange::Kind::create,
+                         new_route(before.destination, Way::of(replacement.route), options_.identity)};
+    RouteChange removal{RouteChange::Kind::remove, before};
+    if (addition.route.metric == before.metric)
+        std::swap(addition, removal);
+    changes.push_back(std::move(addition));
+    changes.push_back(std::move(removal));
 }
 
 // What one accepted change was, in one line.
@@ -512,12 +523,20 @@ void Reconciler::look_for_conflict(const IpPrefix& destination)
                 .with("via", planned->gateway)
                 .with("foreign", *foreign)
                 .with("owner", describe_owner(*foreign))
-                .with("detail", describe_conflict(foreign->metric, options_.identity.metric))
+                .with("detail", describe_conflict(foreign->metric, metric_of(*planned)))
                 .with("remedy",
                       options_.adopt
                           ? "remove that route, or stop whoever makes it"
                           : "remove that route, or stop whoever makes it; --adopt does the former where "
                             "the routes are alike"));
+}
+
+// Of the route that is there, else of the one that is to be.
+std::uint32_t Reconciler::metric_of(const PlannedRoute& planned) const
+{
+    const auto ours = mirror_.own_routes().find(planned.destination);
+    return ours != mirror_.own_routes().end() ? ours->second.metric
+                                              : options_.identity.metric_of(planned.gateway);
 }
 
 // Takes over an identical route of somebody else's: ours is there before that one goes, so no packet is
@@ -526,8 +545,8 @@ bool Reconciler::adopt(const PlannedRoute& planned, const netlink::Route& foreig
 {
     const IpPrefix& destination = planned.destination;
     const auto ours = mirror_.own_routes().find(destination);
-    const bool is_alike = ours != mirror_.own_routes().end() && ours->second == Way::of(planned) &&
-                          Way::of(foreign) == ours->second;
+    const bool is_alike = ours != mirror_.own_routes().end() && ours->second.way == Way::of(planned) &&
+                          Way::of(foreign) == ours->second.way;
     const auto now = Cause::Clock::now();
     if (!is_alike || adoptions_.holds(destination, now))
         return false;

@@ -99,6 +99,7 @@ private:
     void forget_settled_failures();
     void work_off(const Cause& cause);
     std::vector<RouteChange> next_batch();
+    void renew(const RouteChange& replacement, std::vector<RouteChange>& changes) const;
     void settle(const RouteChange& change, const Cause& cause, double took_ms);
     void fail(const RouteChange& change, const Error& error);
     std::string_view event_of(const RouteChange& change) const;
@@ -109,6 +110,7 @@ private:
     void report_membership();
     void look_for_conflicts();
     void look_for_conflict(const IpPrefix& destination);
+    std::uint32_t metric_of(const PlannedRoute& planned) const;
     bool adopt(const PlannedRoute& planned, const netlink::Route& foreign);
 
     Kernel& kernel_;

@@ -56,7 +56,7 @@ void RouteHistory::compare(const Plan& plan, const OwnRoutes& own, const NodeTab
 void RouteHistory::note(const Plan& plan, const OwnRoutes& own, const IpPrefix& destination)
 {
     const auto present = own.find(destination);
-    if (present != own.end() && is_guard(present->second))
+    if (present != own.end() && is_guard(present->second.way))
         guards_.insert(destination);
     else if (present != own.end())
         guards_.erase(destination);

@@ -5,8 +5,7 @@
 //   routelet-bench-engine netlink OPTIONS
 //   routelet-bench-engine engine  OPTIONS
 //
-// The routes of the first two lead through few nodes (shared_next_hops), the engine's each through one of its
-// own. Prints one line of JSON:
+// Prints one line of JSON:
 //   {"what":"programmed","routes":..,"ms":..,"cpu_ms":..,"table_ms":..,"heap":..,"rss_kb":..,"peak_rss_kb":..}
 // ms: netlink, from before the first request is made to the last answer; engine, from the end of the list of
 // nodes to its last route, log lines included, which go to standard error as the agent's. table_ms: the list
@@ -57,22 +56,21 @@ IpAddress address(const bench::AddressBytes& bytes, int family)
     return IpAddress::from_bytes(std::span(bytes).first(bench::address_size(family))).value();
 }
 
-netlink::Route numbered_route(std::uint32_t number, std::uint32_t next_hop, const Options& options,
-                              netlink::IfIndex link = {})
+netlink::Route numbered_route(std::uint32_t number, const Options& options, netlink::IfIndex link = {})
 {
-    const bench::NumberedRoute numbered = bench::numbered_route(options.family(), number, next_hop);
+    const bench::NumberedRoute numbered = bench::numbered_route(options.family(), number);
     return {.destination = IpPrefix::of(address(numbered.destination, options.family()),
                                         bench::prefix_length(options.family())),
             .gateway = address(numbered.gateway, options.family()),
             .oif = link,
-            .metric = bench::route_metric,
+            .metric = numbered.metric,
             .protocol = netlink::RouteProtocol{bench::route_protocol}};
 }
 
 // As a decoder leaves it.
 k8s::Node numbered_node(std::uint32_t number, const Options& options)
 {
-    const netlink::Route route = numbered_route(number, number, options);
+    const netlink::Route route = numbered_route(number, options);
     char name[64];
     char uid[64];
     std::snprintf(name, sizeof name, "node-%06u.example.internal", number);
@@ -94,7 +92,7 @@ std::size_t heap_in_use()
 void print_batch(const Options& options)
 {
     for (std::uint32_t i = 0; i < options.routes; ++i) {
-        const netlink::Route route = numbered_route(i, i % bench::shared_next_hops, options);
+        const netlink::Route route = numbered_route(i, options);
         std::cout << "route add " << route.destination << " via " << *route.gateway << " dev " << options.link
                   << " proto " << unsigned{bench::route_protocol} << " metric " << route.metric << '\n';
     }
@@ -113,7 +111,7 @@ Programmed run_netlink(const Options& options)
     const netlink::IfIndex link = link_index(options.link);
     std::vector<netlink::Route> routes;
     for (std::uint32_t i = 0; i < options.routes; ++i)
-        routes.push_back(numbered_route(i, i % bench::shared_next_hops, options, link));
+        routes.push_back(numbered_route(i, options, link));
     netlink::Socket socket = netlink::Socket::open().value();
 
     const auto started = Clock::now();

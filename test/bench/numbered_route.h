@@ -12,7 +12,6 @@ namespace routelet::bench {
 
 constexpr std::uint32_t most_routes = 1U << 18U; // as many /26 there are in 10.0.0.0/8
 constexpr std::uint8_t route_protocol = 82;
-constexpr std::uint32_t route_metric = 8200;
 
 // Bytes of an address; IPv4 uses the first four.
 using AddressBytes = std::array<std::uint8_t, 16>;
@@ -20,6 +19,7 @@ using AddressBytes = std::array<std::uint8_t, 16>;
 struct NumberedRoute {
     AddressBytes destination{};
     AddressBytes gateway{};
+    std::uint32_t metric = 8200; // as the agent chooses it
 };
 
 constexpr std::size_t address_size(int family) noexcept
@@ -39,26 +39,22 @@ constexpr void put_number(AddressBytes& bytes, std::size_t at, std::uint32_t num
         bytes[at + i] = static_cast<std::uint8_t>(number >> (24 - 8 * i));
 }
 
-// How many nodes the routes lead through, unless each has one of its own. Few: for each route that IPv4 adds,
-// the kernel looks through all next hops of that link, protocol and metric (fib_find_info() in
-// net/ipv4/fib_semantics.c), and with many of them hardly anything else counts.
-constexpr std::uint32_t shared_next_hops = 16;
-
-// IPv4: the /26 of that number in 10.0.0.0/8, through the address of the next hop's number from 172.16.1.0
-// on. IPv6: the /64 of that number in fd00:10::/32, through the address of that number from fd00:172::1:0:0
-// on. Requires: number < most_routes.
-constexpr NumberedRoute numbered_route(int family, std::uint32_t number, std::uint32_t next_hop) noexcept
+// IPv4: the /26 of that number in 10.0.0.0/8, through the address of that number from 172.16.1.0 on. IPv6:
+// the /64 of that number in fd00:10::/32, through the address of that number from fd00:172::1:0:0 on.
+// Requires: number < most_routes.
+constexpr NumberedRoute numbered_route(int family, std::uint32_t number) noexcept
 {
     NumberedRoute route;
     if (family == AF_INET) {
         put_number(route.destination, 0, (10U << 24U) + 64 * number);
-        put_number(route.gateway, 0, (172U << 24U) + (16U << 16U) + (1U << 8U) + next_hop);
+        put_number(route.gateway, 0, (172U << 24U) + (16U << 16U) + (1U << 8U) + number);
+        route.metric += 256U * route.gateway[2] + route.gateway[3];
     } else {
         put_number(route.destination, 0, 0xfd000010U);
         put_number(route.destination, 4, number);
         put_number(route.gateway, 0, 0xfd000172U);
         put_number(route.gateway, 8, 1);
-        put_number(route.gateway, 12, next_hop);
+        put_number(route.gateway, 12, number);
     }
     return route;
 }

@@ -1,7 +1,7 @@
 // The least that programming routes can cost: RTM_NEWROUTE messages in batches, by send(2), with an answer
 // asked for the last of each batch only. What any other program takes longer is its own.
 //
-// Usage: routelet-bench-sender inet|inet6 LINK COUNT NEXT-HOPS
+// Usage: routelet-bench-sender inet|inet6 LINK COUNT
 //
 // Prints one line of JSON, from before the first message to the last answer:
 //   {"what":"programmed","routes":100000,"ms":412.310,"cpu_ms":405.122}
@@ -51,7 +51,7 @@ static_assert(sizeof(NewRoute<16>) == sizeof(nlmsghdr) + sizeof(rtmsg) + 2 * (si
 
 struct Asked {
     int family;
-    std::uint32_t link, routes, next_hops;
+    std::uint32_t link, routes;
 };
 
 constexpr rtattr head(std::uint16_t type, std::size_t size)
@@ -62,8 +62,7 @@ constexpr rtattr head(std::uint16_t type, std::size_t size)
 template <std::size_t size>
 NewRoute<size> message(const Asked& asked, std::uint32_t number)
 {
-    const bench::NumberedRoute numbered =
-        bench::numbered_route(asked.family, number, number % asked.next_hops);
+    const bench::NumberedRoute numbered = bench::numbered_route(asked.family, number);
     NewRoute<size> made{};
     made.header = {.nlmsg_len = sizeof made,
                    .nlmsg_type = RTM_NEWROUTE,
@@ -86,7 +85,7 @@ NewRoute<size> message(const Asked& asked, std::uint32_t number)
     made.link_head = head(RTA_OIF, sizeof made.link);
     made.link = asked.link;
     made.metric_head = head(RTA_PRIORITY, sizeof made.metric);
-    made.metric = bench::route_metric;
+    made.metric = numbered.metric;
     return made;
 }
 
@@ -150,18 +149,17 @@ void run(const Asked& asked)
 
 int main(int argc, char** argv)
 try {
-    const std::string_view family = argc == 5 ? argv[1] : "";
+    const std::string_view family = argc == 4 ? argv[1] : "";
     if (family != "inet" && family != "inet6") {
-        std::cerr << "usage: routelet-bench-sender inet|inet6 LINK COUNT NEXT-HOPS\n";
+        std::cerr << "usage: routelet-bench-sender inet|inet6 LINK COUNT\n";
         return 2;
     }
     const Asked asked{.family = family == "inet" ? AF_INET : AF_INET6,
                       .link = if_nametoindex(argv[2]),
-                      .routes = static_cast<std::uint32_t>(std::stoul(argv[3])),
-                      .next_hops = static_cast<std::uint32_t>(std::stoul(argv[4]))};
+                      .routes = static_cast<std::uint32_t>(std::stoul(argv[3]))};
     if (asked.link == 0)
         fail(errno, argv[2]);
-    if (asked.routes > routelet::bench::most_routes || asked.next_hops == 0)
+    if (asked.routes > routelet::bench::most_routes)
         fail(ERANGE, "so many routes");
     run(asked);
 } catch (const std::exception& error) {

@@ -215,6 +215,7 @@ private:
 
     k8s::Node some_node(int number);
     std::string lie(k8s::Node& node);
+    std::uint32_t some_metric(const IpPrefix& destination);
     Route some_route(const IpPrefix& destination);
     IpPrefix some_destination();
     IpAddress some_gateway(IpFamily family);
@@ -540,12 +541,22 @@ IpPrefix RandomRun::some_destination()
         .value();
 }
 
+// One of ours: mostly that of a route that is there, or would be.
+std::uint32_t RandomRun::some_metric(const IpPrefix& destination)
+{
+    for (const Route& route : hand_.routes())
+        if (route.destination == destination && ours.owns(route) && !chance_.one_in(4))
+            return route.metric;
+    return chance_.one_in(2) ? ours.metric_of(some_gateway(destination.family()))
+                             : ours.metric + static_cast<std::uint32_t>(chance_.number(0, 65535));
+}
+
 // A route with our protocol and metric, of any shape.
 Route RandomRun::some_route(const IpPrefix& destination)
 {
     Route route;
     route.destination = destination;
-    route.metric = ours.metric;
+    route.metric = some_metric(destination);
     route.protocol = ours.protocol;
     switch (chance_.number(0, 5)) {
     case 0:
@@ -599,7 +610,7 @@ std::string RandomRun::disturb_routes(Where where)
     case 3: {
         Route route = some_route(some_destination());
         route.protocol = RouteProtocol{chance_.one_of<std::uint8_t>({RTPROT_STATIC, RTPROT_ZEBRA})};
-        route.metric = chance_.one_of<std::uint32_t>({1, 100, 8199, 8201, 9000});
+        route.metric = chance_.one_of<std::uint32_t>({1, 100, 8199, 73736, 90000});
         hand_.set_route(Manner::add, route);
         return said("add foreign", route);
     }
@@ -881,11 +892,15 @@ WantedWays RandomRun::expected(const Machine& now, std::set<IpPrefix>& prevented
     WantedWays ways;
     const WantedWays wanted = wanted_routes(told_, now, character_.plan_options(), pod_bridge);
     for (const auto& [destination, way] : wanted) {
-        const bool is_occupied = std::ranges::any_of(now.foreign, [&](const Route& route) {
-            return route.destination == destination && route.metric == ours.metric;
-        });
+        const auto is_taken = [&](std::uint32_t metric) {
+            return std::ranges::any_of(now.foreign, [&](const Route& route) {
+                return route.destination == destination && route.metric == metric;
+            });
+        };
         const Route* before = find_route(base_.own, destination);
-        if (is_occupied && (before == nullptr || way_of(*before) != way))
+        const bool stays_or_is_replaced =
+            before != nullptr && (way_of(*before) == way || !is_taken(before->metric));
+        if (!stays_or_is_replaced && is_taken(ours.metric_of(way.gateway)))
             prevented.insert(destination);
         else
             ways.emplace(destination, way);
@@ -955,6 +970,7 @@ void RandomRun::skip_recorded()
 std::string RandomRun::wrong_on_the_way(const WantedWays& wanted)
 {
     std::ostringstream wrong;
+    std::set<IpPrefix> renewed;
     for (auto events = need(recorder_.read()); !events.empty(); events = need(recorder_.read()))
         for (const auto& event : events) {
             REQUIRE_FALSE(std::holds_alternative<netlink::Overrun>(event));
@@ -969,10 +985,16 @@ std::string RandomRun::wrong_on_the_way(const WantedWays& wanted)
             const auto several = std::ranges::count(base_.own, before->destination, &Route::destination) > 1;
             const bool was_right = way_of(*before) == stays->second;
             if (several) {
-                if (was_right && change->removed && way_of(change->route) == stays->second)
+                if (was_right && change->removed && way_of(change->route) == stays->second &&
+                    change->route.metric == before->metric)
                     wrong << "removed though right: " << change->route << '\n';
-            } else if (change->removed || was_right) {
-                wrong << (change->removed ? "removed: " : "written though right: ") << change->route << '\n';
+            } else if (was_right) {
+                wrong << "touched though right: " << change->route << '\n';
+            } else if (!change->removed) {
+                renewed.insert(change->route.destination);
+            } else if (!renewed.contains(change->route.destination) ||
+                       change->route.metric != before->metric) {
+                wrong << "removed: " << change->route << '\n'; // before the right one was there
             }
         }
     return wrong.str();
@@ -1043,13 +1065,21 @@ void RandomRun::check_that_nothing_is_left_to_do()
                     FAIL(story() << "not at rest: " << change->route);
 }
 
+bool has_metric_of_ours(const std::string& line)
+{
+    const std::string_view mark = " metric ";
+    const auto place = line.find(mark);
+    return place != std::string::npos &&
+           ours.has(static_cast<std::uint32_t>(std::stoul(line.substr(place + mark.size()))));
+}
+
 // ip(8) sees what our own decoder sees.
 void RandomRun::compare_with_ip()
 {
     std::istringstream lines(output("ip -4 route show; ip -6 route show"));
     std::multiset<std::string> shown;
     for (std::string line; std::getline(lines, line);)
-        if (line.find(" proto 82 ") != std::string::npos && line.find(" metric 8200 ") != std::string::npos)
+        if (line.find(" proto 82 ") != std::string::npos && has_metric_of_ours(line))
             shown.insert(line.substr(0, line.find(" dev ")).substr(0, line.find(" proto ")));
     std::multiset<std::string> seen;
     for (const Route& route : Machine::look(hand_.socket()).own) {

@@ -217,12 +217,13 @@ private:
 Machine Machine::look(netlink::Socket& socket)
 {
     constexpr netlink::RouteProtocol protocol{82};
-    constexpr std::uint32_t metric = 8200;
+    constexpr std::uint32_t first_metric = 8200;
+    constexpr std::uint32_t last_metric = 73735;
     Machine machine;
     for (netlink::Route route : need(netlink::list_routes(socket))) {
         const IpAddress& network = route.destination.network();
         route.flags = 0; // carrier, which comes and goes by itself
-        if (route.protocol == protocol && route.metric == metric)
+        if (route.protocol == protocol && route.metric >= first_metric && route.metric <= last_metric)
             machine.own.push_back(route);
         else if (!network.is_link_local() && !network.is_multicast())
             machine.foreign.push_back(route);

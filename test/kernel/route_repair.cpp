@@ -22,7 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Routes = std::set<std::string>;
+using Routes = std::multiset<std::string>;
 
 k8s::Node dual_stack_node(const std::string& number)
 {
@@ -58,10 +58,12 @@ Routes of_family(const Routes& routes, IpFamily family)
     return some;
 }
 
-Routes united(Routes a, const Routes& b)
+// What is in both counts once.
+Routes united(const Routes& a, const Routes& b)
 {
-    a.insert(b.begin(), b.end());
-    return a;
+    Routes all;
+    std::ranges::set_union(a, b, std::inserter(all, all.end()));
+    return all;
 }
 
 // A kernel whose first so many answers fail.
@@ -110,10 +112,14 @@ struct RepairFixture : NetnsFixture {
         Routes routes;
         std::istringstream lines(output("ip -4 route show; ip -6 route show"));
         for (std::string line; std::getline(lines, line);) {
-            const auto mark = line.find(" proto 82 metric 8200");
-            if (mark == std::string::npos)
+            const std::string_view mark = " proto 82 metric ";
+            const auto place = line.find(mark);
+            if (place == std::string::npos)
                 continue;
-            std::string route = line.substr(0, mark);
+            const unsigned long metric = std::stoul(line.substr(place + mark.size()));
+            if (metric < 8200 || metric > 73735)
+                continue;
+            std::string route = line.substr(0, place);
             if (route.ends_with(" dev lo"))
                 route.resize(route.size() - 7); // IPv6's unreachable routes
             routes.insert(route + (line.find("nexthop") == std::string::npos ? "" : " and others"));
@@ -166,20 +172,20 @@ TEST_CASE_METHOD(RepairFixture, "a route that somebody removes or alters is as i
     const auto row = GENERATE(values<Row>({
         {"deleted", "ip route del 10.244.2.0/24 && ip -6 route del fd00:10:244:2::/64"},
         {"all of ours flushed", "ip route flush proto 82 && ip -6 route flush proto 82"},
-        {"another next hop", "ip route replace 10.244.2.0/24 via 192.168.1.66 proto 82 metric 8200 && "
+        {"another next hop", "ip route replace 10.244.2.0/24 via 192.168.1.66 proto 82 metric 8468 && "
                              "ip -6 route replace fd00:10:244:2::/64 via fd00:1::66 proto 82 metric 8200"},
         {"the way of another node",
-         "ip route replace 10.244.2.0/24 via 192.168.1.13 proto 82 metric 8200 && "
+         "ip route replace 10.244.2.0/24 via 192.168.1.13 proto 82 metric 8468 && "
          "ip -6 route replace fd00:10:244:2::/64 via fd00:1::13 proto 82 metric 8200"},
-        {"without a gateway", "ip route replace 10.244.2.0/24 dev eth0 proto 82 metric 8200 && "
+        {"without a gateway", "ip route replace 10.244.2.0/24 dev eth0 proto 82 metric 8468 && "
                               "ip -6 route del fd00:10:244:2::/64 && ip -6 route add fd00:10:244:2::/64 dev "
                               "eth0 proto 82 metric 8200"},
-        {"a blackhole", "ip route replace blackhole 10.244.2.0/24 proto 82 metric 8200 && "
+        {"a blackhole", "ip route replace blackhole 10.244.2.0/24 proto 82 metric 8468 && "
                         "ip -6 route replace blackhole fd00:10:244:2::/64 proto 82 metric 8200"},
         {"another metric", "ip route del 10.244.2.0/24 && ip -6 route del fd00:10:244:2::/64 && "
-                           "ip route add 10.244.2.0/24 via 192.168.1.12 proto 82 metric 9000 && "
-                           "ip -6 route add fd00:10:244:2::/64 via fd00:1::12 proto 82 metric 9000"},
-        {"two next hops", "ip route replace 10.244.2.0/24 proto 82 metric 8200 "
+                           "ip route add 10.244.2.0/24 via 192.168.1.12 proto 82 metric 90000 && "
+                           "ip -6 route add fd00:10:244:2::/64 via fd00:1::12 proto 82 metric 90000"},
+        {"two next hops", "ip route replace 10.244.2.0/24 proto 82 metric 8468 "
                           "nexthop via 192.168.1.12 nexthop via 192.168.1.66 && "
                           "ip -6 route replace fd00:10:244:2::/64 proto 82 metric 8200 "
                           "nexthop via fd00:1::12 nexthop via fd00:1::66"},
@@ -204,11 +210,20 @@ TEST_CASE_METHOD(RepairFixture, "a route that somebody removes or alters is as i
 TEST_CASE_METHOD(RepairFixture, "a route of ours that somebody set beside another is taken away",
                  "[kernel][repair]")
 {
-    // IPv4 has several routes of one destination and metric; packets take the first.
-    const auto* const place = GENERATE("prepend", "append");
-    CAPTURE(place);
+    // IPv4 has several routes of one destination and metric; packets take the first. Of several metrics, all
+    // ours, they take the lowest.
+    const auto* const command =
+        GENERATE("ip route prepend 10.244.2.0/24 via 192.168.1.66 proto 82 metric 8468",
+                 "ip route append 10.244.2.0/24 via 192.168.1.66 proto 82 metric 8468",
+                 "ip route add 10.244.2.0/24 via 192.168.1.66 proto 82 metric 8200",
+                 "ip route add 10.244.2.0/24 via 192.168.1.66 proto 82 metric 73735",
+                 "ip route add 10.244.2.0/24 via 192.168.1.12 proto 82 metric 8200",
+                 "ip route add 10.244.2.0/24 via 192.168.1.12 proto 82 metric 73735",
+                 "ip -6 route add fd00:10:244:2::/64 via fd00:1::66 proto 82 metric 8201",
+                 "ip -6 route add fd00:10:244:2::/64 via fd00:1::12 proto 82 metric 8201");
+    CAPTURE(command);
 
-    lose(std::string("ip route ") + place + " 10.244.2.0/24 via 192.168.1.66 proto 82 metric 8200");
+    lose(command);
 
     CHECK(settle(planned()) == planned());
 }
@@ -405,7 +420,7 @@ TEST_CASE_METHOD(RepairFixture, "somebody else's route in our place stays, and o
                  "[kernel][repair]")
 {
     const std::string theirs =
-        "ip route replace 10.244.2.0/24 via 192.168.1.66 proto static metric 8200 && "
+        "ip route replace 10.244.2.0/24 via 192.168.1.66 proto static metric 8468 && "
         "ip -6 route replace fd00:10:244:2::/64 via fd00:1::66 proto static metric 8200";
     const std::string shown = "ip -4 route show 10.244.2.0/24; ip -6 route show fd00:10:244:2::/64";
     Routes others = planned();
@@ -429,7 +444,7 @@ TEST_CASE_METHOD(RepairFixture, "somebody else's route beside ours, at the same 
 {
     const auto* const place = GENERATE("prepend", "append");
     CAPTURE(place);
-    const std::string theirs = "10.244.2.0/24 via 192.168.1.66 dev eth0 proto static metric 8200";
+    const std::string theirs = "10.244.2.0/24 via 192.168.1.66 dev eth0 proto static metric 8468";
     run(std::string("ip route ") + place + " " + theirs);
     settle(planned());
     REQUIRE_THAT(output("ip -4 route show"), has_text(theirs));

@@ -7,7 +7,7 @@
 api_host=control
 api_address=192.168.1.10
 protocol=82 # the agent's defaults: what marks a route as its own
-metric=8200
+metric=8200 # and the 65535 after it
 
 # start NAME HOST COMMAND...: in the background, detached from the terminal.
 start()

@@ -104,7 +104,7 @@ TEST_CASE("while a withdrawal waits, the routes that are still there stay exempt
 {
     Plan empty = plan;
     empty.routes.clear();
-    const Way left{.gateway = "192.168.1.12"_ip, .link = netlink::IfIndex{2}};
+    const OwnRoute left{.way = {.gateway = "192.168.1.12"_ip, .link = netlink::IfIndex{2}}, .metric = 8468};
 
     const auto sets = plan_egress(empty, {{"10.244.2.0/24"_net, left}}, {});
 

@@ -29,7 +29,7 @@ netlink::Route connected(const IpPrefix& network, netlink::IfIndex link)
 
 netlink::Route our_route(const IpPrefix& pods, const IpAddress& gateway)
 {
-    return to_kernel_route(pods, {.gateway = gateway, .link = eth0}, ours);
+    return new_route(pods, {.gateway = gateway, .link = eth0}, ours);
 }
 
 netlink::Route foreign_route(const IpPrefix& pods, const IpAddress& gateway, std::uint32_t metric)
@@ -79,14 +79,15 @@ public:
                 results.emplace_back(refusal->second);
                 continue;
             }
-            std::erase_if(state.routes, [&](const netlink::Route& route) {
-                return change.kind != RouteChange::Kind::take_over && ours.owns(route) &&
-                       route.destination == change.route.destination;
-            });
-            if (change.kind == RouteChange::Kind::take_over)
+            if (change.kind == RouteChange::Kind::remove || change.kind == RouteChange::Kind::take_over) {
                 std::erase(state.routes, change.route);
-            else if (change.kind != RouteChange::Kind::remove)
+            } else {
+                std::erase_if(state.routes, [&](const netlink::Route& route) {
+                    return route.destination == change.route.destination &&
+                           route.metric == change.route.metric && ours.owns(route);
+                });
                 state.routes.push_back(change.route);
+            }
             results.emplace_back();
         }
         return results;
@@ -295,7 +296,7 @@ TEST_CASE("what the notifications cannot tell is read from the kernel", "[reconc
     SECTION("after somebody replaced our route by his own, at our metric")
     {
         CHECK(f.reconciler.observe({netlink::RouteChanged{
-            .route = foreign_route("10.244.2.0/24"_net, "192.168.1.66"_ip, ours.metric), .removed = false}}));
+            .route = foreign_route("10.244.2.0/24"_net, "192.168.1.66"_ip, 8468), .removed = false}}));
     }
     std::erase_if(f.kernel.state.routes, [](const auto& route) { return ours.owns(route); });
     CHECK(f.reconcile("kernel"));
@@ -380,7 +381,7 @@ TEST_CASE("the own podCIDR is guarded by an unreachable route, which is no route
 
     SECTION("it is restored when somebody removes it")
     {
-        const auto gone = to_kernel_route("10.244.1.0/24"_net, guard, ours);
+        const auto gone = new_route("10.244.1.0/24"_net, guard, ours);
         std::erase(f.kernel.state.routes, gone);
         CHECK(f.reconciler.observe({netlink::RouteChanged{.route = gone, .removed = true}}));
         CHECK(f.reconcile("kernel"));
@@ -635,7 +636,8 @@ TEST_CASE("a route of ours beside another is removed first, and is no withdrawal
 
     // Somebody sets one before ours (ip route prepend): announced as one in its place would be.
     const auto wanted = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
-    const auto first = our_route("10.244.2.0/24"_net, "192.168.1.66"_ip);
+    auto first = our_route("10.244.2.0/24"_net, "192.168.1.66"_ip);
+    first.metric = wanted.metric;
     f.kernel.state.routes.insert(f.kernel.state.routes.begin(), first);
     CHECK(f.reconciler.observe({netlink::RouteChanged{.route = first, .removed = false}}));
     CHECK(f.reconcile("kernel"));
@@ -645,19 +647,58 @@ TEST_CASE("a route of ours beside another is removed first, and is no withdrawal
     CHECK(f.kernel.batches.back()[1] == RouteChange{RouteChange::Kind::replace, wanted, first});
 }
 
+TEST_CASE("of several routes of ours at several metrics the lowest is kept, in whatever order they are read",
+          "[reconcile]")
+{
+    Fixture f;
+    const auto wanted = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
+    netlink::Route lower = wanted;
+    lower.metric = ours.metric;
+    const bool is_lower_first = GENERATE(true, false);
+    f.kernel.state.routes.push_back(is_lower_first ? lower : wanted);
+    f.kernel.state.routes.push_back(is_lower_first ? wanted : lower);
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+
+    REQUIRE(f.kernel.batches.size() == 1);
+    CHECK(f.kernel.batches[0][0] == RouteChange{RouteChange::Kind::remove, wanted});
+    CHECK(std::ranges::count(f.kernel.state.routes, lower) == 1);
+    CHECK(std::ranges::count(f.kernel.state.routes, wanted) == 0);
+}
+
+TEST_CASE("somebody else's route at another of our metrics is not in the way of ours", "[reconcile]")
+{
+    Fixture f;
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    const int dumps = f.kernel.dumps;
+
+    const auto beside = foreign_route("10.244.2.0/24"_net, "192.168.1.66"_ip, 8469); // ours has 8468
+    CHECK(f.reconciler.observe({netlink::RouteChanged{.route = beside, .removed = false}}));
+    CHECK(f.reconcile("kernel"));
+    CHECK(f.kernel.dumps == dumps);
+    CHECK(f.logged("route-conflict").size() == 1);
+}
+
 TEST_CASE("where somebody else has our metric too, nothing of his is replaced", "[reconcile]")
 {
     Fixture f;
-    const auto foreign = foreign_route("10.244.2.0/24"_net, "192.168.1.77"_ip, ours.metric);
     const auto before = our_route("10.244.2.0/24"_net, "192.168.1.66"_ip);
+    const auto foreign = foreign_route("10.244.2.0/24"_net, "192.168.1.77"_ip, before.metric);
     f.kernel.state.routes.push_back(foreign);
     f.kernel.state.routes.push_back(before);
     replace_nodes(f.reconciler, {node("1"), node("2")});
     (void)f.reconcile("start"); // the recorder knows no EEXIST
 
+    // Ours goes beside it, at another metric of ours, before the wrong one leaves.
+    const auto wanted = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
     REQUIRE(f.kernel.batches.size() == 1);
     CHECK(std::ranges::count(f.kernel.batches[0], RouteChange::Kind::replace, &RouteChange::kind) == 0);
-    CHECK(std::ranges::count(f.kernel.batches[0], RouteChange{RouteChange::Kind::remove, before}) == 1);
+    const auto created =
+        std::ranges::find(f.kernel.batches[0], RouteChange{RouteChange::Kind::create, wanted});
+    REQUIRE(created != f.kernel.batches[0].end());
+    CHECK(std::count(created, f.kernel.batches[0].end(), RouteChange{RouteChange::Kind::remove, before}) ==
+          1);
 }
 
 TEST_CASE("the facts of readiness are those of this node", "[reconcile]")

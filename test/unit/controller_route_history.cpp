@@ -11,7 +11,7 @@ namespace {
 constexpr netlink::IfIndex eth0{2};
 const IpPrefix pods = "10.244.2.0/24"_net;
 const IpPrefix own_pods = "10.244.1.0/24"_net;
-const Way way{.gateway = "192.168.1.12"_ip, .link = eth0};
+const OwnRoute way{.way = {.gateway = "192.168.1.12"_ip, .link = eth0}, .metric = 8468};
 
 Plan plan_for(const std::string& node)
 {
@@ -107,7 +107,7 @@ TEST_CASE("guards are this node's", "[history]")
     f.follow({.routes = {}, .own_pod_cidrs = {own_pods}, .verdicts = {}});
     CHECK(f.node_of(own_pods) == "node01");
     CHECK_FALSE(f.history.was_in_place(f.plan, own_pods));
-    f.compare({{own_pods, guard}});
+    f.compare({{own_pods, {guard, 8200}}});
     CHECK(f.history.was_in_place(f.plan, own_pods));
     CHECK(f.history.in_place() == 0); // no route to a node
 
