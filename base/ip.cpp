@@ -2,6 +2,8 @@
 
 #include <arpa/inet.h>
 
+#include <boost/container_hash/hash.hpp>
+
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -19,15 +21,6 @@ Error not_a_network(std::string_view text, std::string_view why)
 {
     return make_error(boost::system::errc::invalid_argument,
                       "\"" + std::string(text) + "\" is not a network in CIDR form: " + std::string(why));
-}
-
-// Keeps the first `length` bits, clears the rest.
-void mask(std::span<std::uint8_t> bytes, unsigned length) noexcept
-{
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-        const unsigned kept = std::min(8U, length - std::min(length, static_cast<unsigned>(i) * 8));
-        bytes[i] = static_cast<std::uint8_t>(bytes[i] & (0xff00U >> kept));
-    }
 }
 
 } // namespace
@@ -155,49 +148,21 @@ Result<IpPrefix> IpPrefix::parse(std::string_view text)
 
 IpPrefix IpPrefix::of(const IpAddress& address, unsigned length) noexcept
 {
-    std::array<std::uint8_t, 16> bytes{};
-    const auto used = std::span(bytes).first(address.bits() / 8);
-    std::ranges::copy(address.bytes(), used.begin());
-    mask(used, length);
-
     IpPrefix prefix;
-    prefix.network_ = *IpAddress::from_bytes(used);
+    prefix.network_ = address;
     prefix.length_ = static_cast<std::uint8_t>(length);
+    for (const std::size_t half : {0U, 1U})
+        prefix.network_.set_half(half, address.half(half) & prefix.mask(half));
     return prefix;
 }
 
 IpAddress IpPrefix::last() const noexcept
 {
-    std::array<std::uint8_t, 16> bytes{};
-    const auto used = std::span(bytes).first(network_.bits() / 8);
-    std::ranges::fill(used, std::uint8_t{0xff});
-    mask(used, length_); // now the netmask
-    for (std::size_t i = 0; i < used.size(); ++i)
-        used[i] = static_cast<std::uint8_t>(network_.bytes()[i] | static_cast<std::uint8_t>(~used[i]));
-    return *IpAddress::from_bytes(used);
-}
-
-bool IpPrefix::contains(const IpAddress& address) const noexcept
-{
-    if (address.family() != family())
-        return false;
-    const std::span<const std::uint8_t> ours = network_.bytes();
-    const std::span<const std::uint8_t> theirs = address.bytes();
-    const std::size_t whole = length_ / 8U;
-    if (!std::equal(ours.begin(), ours.begin() + static_cast<std::ptrdiff_t>(whole), theirs.begin()))
-        return false;
-    const unsigned rest = length_ % 8U;
-    return rest == 0 || ((ours[whole] ^ theirs[whole]) >> (8U - rest)) == 0;
-}
-
-bool IpPrefix::contains(const IpPrefix& other) const noexcept
-{
-    return other.length_ >= length_ && contains(other.network_);
-}
-
-bool IpPrefix::overlaps(const IpPrefix& other) const noexcept
-{
-    return contains(other) || other.contains(*this);
+    IpAddress address = network_;
+    const IpPrefix whole_family = of(network_, network_.bits());
+    for (const std::size_t half : {0U, 1U})
+        address.set_half(half, network_.half(half) | (whole_family.mask(half) & ~mask(half)));
+    return address;
 }
 
 std::string IpPrefix::to_string() const
@@ -209,8 +174,10 @@ std::string IpPrefix::to_string() const
 
 std::size_t std::hash<routelet::IpAddress>::operator()(const routelet::IpAddress& address) const noexcept
 {
-    const auto bytes = address.bytes();
-    return std::hash<std::string_view>{}({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    std::size_t combined = 0;
+    boost::hash_combine(combined, address.half(0));
+    boost::hash_combine(combined, address.half(1));
+    return combined;
 }
 
 std::size_t std::hash<routelet::IpPrefix>::operator()(const routelet::IpPrefix& prefix) const noexcept

@@ -1,9 +1,13 @@
 #pragma once
 #include "base/result.h"
 
+#include <endian.h>
+
 #include <array>
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <ostream>
 #include <span>
@@ -46,13 +50,37 @@ public:
 
     std::string to_string() const;
 
-    friend std::strong_ordering operator<=>(const IpAddress&, const IpAddress&) = default;
+    friend bool operator==(const IpAddress&, const IpAddress&) = default;
+    // IPv4 first; then as numbers.
+    friend std::strong_ordering operator<=>(const IpAddress& a, const IpAddress& b) noexcept
+    {
+        if (a.family_ != b.family_)
+            return a.family_ <=> b.family_;
+        const auto high = a.half(0) <=> b.half(0);
+        return high != std::strong_ordering::equal ? high : a.half(1) <=> b.half(1);
+    }
     friend std::ostream& operator<<(std::ostream& out, const IpAddress& address)
     {
         return out << address.to_string();
     }
 
 private:
+    friend class IpPrefix;
+    friend struct std::hash<IpAddress>;
+
+    // The first eight bytes, or the last, as a number. Tables of routes are searched by these.
+    std::uint64_t half(std::size_t which) const noexcept
+    {
+        std::uint64_t number = 0;
+        std::memcpy(&number, bytes_.data() + which * sizeof number, sizeof number);
+        return be64toh(number);
+    }
+    void set_half(std::size_t which, std::uint64_t number) noexcept
+    {
+        number = htobe64(number);
+        std::memcpy(bytes_.data() + which * sizeof number, &number, sizeof number);
+    }
+
     IpFamily family_ = IpFamily::v4;
     std::array<std::uint8_t, 16> bytes_{}; // IPv4 uses the first four, the rest is zero
 };
@@ -76,9 +104,16 @@ public:
     IpFamily family() const noexcept { return network_.family(); }
     IpAddress last() const noexcept; // the highest address: IPv4's broadcast
 
-    bool contains(const IpAddress& address) const noexcept; // false across families
-    bool contains(const IpPrefix& other) const noexcept;    // also true for itself
-    bool overlaps(const IpPrefix& other) const noexcept;
+    bool contains(const IpAddress& address) const noexcept // false across families
+    {
+        return address.family() == family() && ((network_.half(0) ^ address.half(0)) & mask(0)) == 0 &&
+               ((network_.half(1) ^ address.half(1)) & mask(1)) == 0;
+    }
+    bool contains(const IpPrefix& other) const noexcept // also true for itself
+    {
+        return other.length_ >= length_ && contains(other.network_);
+    }
+    bool overlaps(const IpPrefix& other) const noexcept { return contains(other) || other.contains(*this); }
 
     std::string to_string() const;
 
@@ -89,6 +124,15 @@ public:
     }
 
 private:
+    // Of the network's bits, those in that half of the address.
+    std::uint64_t mask(std::size_t half) const noexcept
+    {
+        const unsigned before = half == 0 ? 0 : 64;
+        if (length_ <= before)
+            return 0;
+        return length_ >= before + 64 ? ~std::uint64_t{0} : ~(~std::uint64_t{0} >> (length_ - before));
+    }
+
     IpAddress network_;
     std::uint8_t length_ = 0; // a byte: tables of prefixes are large
 };

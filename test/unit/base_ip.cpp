@@ -105,3 +105,42 @@ TEST_CASE("prefixes know what lies inside them", "[base]")
     CHECK("fd00::/64"_net.last() == "fd00::ffff:ffff:ffff:ffff"_ip);
     CHECK("10.0.0.1/32"_net.last() == "10.0.0.1"_ip);
 }
+
+TEST_CASE("a prefix of any length keeps its bits and leaves the others", "[base]")
+{
+    const auto address =
+        GENERATE(as<IpAddress>{}, "203.0.113.157"_ip, "2001:db8:a5c3:7e81:9f42:6bd0:31ec:8517"_ip);
+    const auto with_bit_flipped = [&](unsigned bit) {
+        std::vector<std::uint8_t> bytes(address.bytes().begin(), address.bytes().end());
+        bytes[bit / 8] = static_cast<std::uint8_t>(bytes[bit / 8] ^ (0x80U >> (bit % 8)));
+        return IpAddress::from_bytes(bytes).value();
+    };
+    for (unsigned length = 0; length <= address.bits(); ++length) {
+        const IpPrefix prefix = IpPrefix::of(address, length);
+        CAPTURE(prefix);
+        CHECK(prefix.contains(address));
+        CHECK(prefix.contains(prefix.network()));
+        CHECK(prefix.contains(prefix.last()));
+        CHECK(IpPrefix::of(prefix.last(), length) == prefix);
+        for (unsigned bit = 0; bit < address.bits(); ++bit)
+            REQUIRE(prefix.contains(with_bit_flipped(bit)) == (bit >= length));
+        for (unsigned bit = length; bit < address.bits(); ++bit) {
+            const auto at = [&](const IpAddress& a) { return (a.bytes()[bit / 8] >> (7 - bit % 8)) & 1; };
+            REQUIRE(at(prefix.network()) == 0);
+            REQUIRE(at(prefix.last()) == 1);
+        }
+    }
+}
+
+TEST_CASE("addresses are in the order of numbers, IPv4 before IPv6", "[base]")
+{
+    const std::vector<IpAddress> in_order = {
+        "0.0.0.0"_ip, "1.0.0.0"_ip, "9.255.255.255"_ip, "10.0.0.1"_ip,  "128.0.0.0"_ip, "255.255.255.255"_ip,
+        "::"_ip,      "::1"_ip,     "::8000:0:0:0"_ip,  "0:0:0:1::"_ip, "fd00::1"_ip,   "fd00::1:0"_ip};
+    for (std::size_t i = 0; i < in_order.size(); ++i)
+        for (std::size_t j = 0; j < in_order.size(); ++j) {
+            CAPTURE(in_order[i], in_order[j]);
+            CHECK((in_order[i] <=> in_order[j]) == (i <=> j));
+            CHECK((in_order[i] == in_order[j]) == (i == j));
+        }
+}
