@@ -18,7 +18,8 @@ bool continues(const IpRange& range, const IpAddress& next)
 
 std::vector<IpRange> merged(std::vector<IpPrefix> prefixes)
 {
-    std::ranges::sort(prefixes);
+    if (!std::ranges::is_sorted(prefixes))
+        std::ranges::sort(prefixes);
     std::vector<IpRange> ranges;
     for (const IpPrefix& prefix : prefixes) {
         if (!ranges.empty() && continues(ranges.back(), prefix.network()))

@@ -1,5 +1,8 @@
 #include "controller/egress_plan.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace routelet::controller {
 namespace {
 
@@ -17,20 +20,35 @@ std::optional<EgressSets> plan_egress(const Plan& plan, const OwnRoutes& in_plac
     if (pods.empty())
         return std::nullopt;
 
-    std::vector<IpPrefix> exempt = {IpPrefix::parse("224.0.0.0/4").value(),
+    std::vector<IpPrefix> others = {IpPrefix::parse("224.0.0.0/4").value(),
                                     IpPrefix::parse("ff00::/8").value()};
     const auto add = [&](const std::vector<IpPrefix>& prefixes) {
-        exempt.insert(exempt.end(), prefixes.begin(), prefixes.end());
+        others.insert(others.end(), prefixes.begin(), prefixes.end());
     };
     add(options.cluster_cidrs);
     add(options.exempt);
     add(pods);
     add(plan.gateway_pod_cidrs);
-    for (const PlannedRoute& route : plan.routes)
-        add({route.destination, host(route.gateway)});
-    for (const auto& [destination, route] : in_place)
-        if (route.way.gateway)
-            add({destination, host(*route.way.gateway)});
+
+    // The plan has the pods of all nodes in order: only the rest has to be sorted, and of what is in place
+    // only what is planned otherwise counts.
+    std::vector<IpPrefix> planned;
+    planned.reserve(plan.routes.size());
+    std::size_t as_planned = 0;
+    for (const PlannedRoute& route : plan.routes) {
+        planned.push_back(route.destination);
+        others.push_back(host(route.gateway));
+        const auto present = in_place.find(route.destination);
+        as_planned += present != in_place.end() && present->second.way.gateway == route.gateway ? 1 : 0;
+    }
+    if (as_planned < in_place.size())
+        for (const auto& [destination, route] : in_place)
+            if (route.way.gateway)
+                add({destination, host(*route.way.gateway)});
+    std::ranges::sort(others);
+    std::vector<IpPrefix> exempt;
+    exempt.reserve(planned.size() + others.size());
+    std::ranges::merge(planned, others, std::back_inserter(exempt));
     return EgressSets{.pods = merged(pods), .exempt = merged(std::move(exempt))};
 }
 

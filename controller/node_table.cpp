@@ -105,18 +105,43 @@ bool NodeTable::replace_by(Nodes listed)
     auto old = nodes_.begin();
     for (const NodeRef& now : listed) {
         for (; old != nodes_.end() && (*old)->name < now->name; ++old)
-            membership_.left.push_back((*old)->name);
+            leave(*old);
         const bool is_known = old != nodes_.end() && (*old)->name == now->name;
-        changed = changed || !is_known || *old != now;
+        const bool is_same = is_known && *old == now;
+        changed = changed || !is_same;
+        if (!is_known)
+            membership_.joined.push_back(now->name);
+        if (!is_same)
+            note_changed(now);
+        if (is_known && !is_same)
+            note_changed(*old);
         if (is_known)
             ++old;
-        else
-            membership_.joined.push_back(now->name);
     }
     for (; old != nodes_.end(); ++old)
-        membership_.left.push_back((*old)->name);
+        leave(*old);
     changed = changed || listed.size() != nodes_.size();
     nodes_ = std::move(listed);
+    return changed;
+}
+
+void NodeTable::leave(const NodeRef& node)
+{
+    membership_.left.push_back(node->name);
+    note_changed(node);
+}
+
+void NodeTable::note_changed(const NodeRef& claim)
+{
+    if (changed_.size() <= most_changed)
+        changed_.push_back(claim);
+}
+
+std::optional<std::vector<NodeRef>> NodeTable::take_changed()
+{
+    std::vector<NodeRef> changed = std::exchange(changed_, {});
+    if (changed.size() > most_changed)
+        return {};
     return changed;
 }
 
@@ -128,11 +153,14 @@ bool NodeTable::upsert(const k8s::Node& node)
     const auto position = nodes_.begin() + (position_of(node.name) - nodes_.cbegin());
     if (position == nodes_.end() || (*position)->name != node.name) {
         membership_.joined.push_back(node.name);
+        note_changed(claim);
         nodes_.insert(position, std::move(claim));
         return true;
     }
     if (**position == *claim)
         return false;
+    note_changed(*position);
+    note_changed(claim);
     *position = std::move(claim);
     return true;
 }
@@ -142,7 +170,7 @@ bool NodeTable::erase(std::string_view name)
     const auto position = position_of(name);
     if (position == nodes_.end() || (*position)->name != name)
         return false;
-    membership_.left.emplace_back(name);
+    leave(*position);
     nodes_.erase(position);
     return true;
 }

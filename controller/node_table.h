@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -85,16 +86,24 @@ public:
     };
     Membership take_membership() { return std::exchange(membership_, {}); }
 
+    // Of all nodes that have changed since the last call, what they claimed and what they claim; none when
+    // that is more than `most_changed` claims, since then it is not worth knowing.
+    static constexpr std::size_t most_changed = 32;
+    std::optional<std::vector<NodeRef>> take_changed();
+
 private:
     using Nodes = std::vector<NodeRef>;
 
     Nodes::const_iterator position_of(std::string_view name) const;
     NodeRef find(std::string_view name) const; // null when there is none
     bool replace_by(Nodes listed);
+    void leave(const NodeRef& node);
+    void note_changed(const NodeRef& claim);
 
     Nodes nodes_;
     Nodes listed_; // of the list that has begun
     Membership membership_;
+    std::vector<NodeRef> changed_; // one more than the most means that there were more
 };
 
 } // namespace routelet::controller

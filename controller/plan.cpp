@@ -260,6 +260,8 @@ public:
             judge(*node);
         std::ranges::sort(plan_.routes, {}, &PlannedRoute::destination);
         plan_.routes.shrink_to_fit();
+        std::ranges::sort(plan_.gateway_pod_cidrs);
+        std::ranges::stable_sort(plan_.verdicts, {}, &Verdict::node);
         return std::move(plan_);
     }
 

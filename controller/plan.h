@@ -125,8 +125,8 @@ struct Verdict {
 struct Plan {
     std::vector<PlannedRoute> routes;    // by destination; their state is `routed`
     std::vector<IpPrefix> own_pod_cidrs; // this node's own that nothing speaks against, in the Node's order
-    std::vector<IpPrefix> gateway_pod_cidrs{}; // of other nodes, left to the default route
-    std::vector<Verdict> verdicts;             // in the order of age
+    std::vector<IpPrefix> gateway_pod_cidrs{}; // of other nodes, left to the default route; ascending
+    std::vector<Verdict> verdicts;             // by node, in the order in which the Node has its podCIDRs
 
     // The route to exactly this destination, or nullptr.
     const PlannedRoute* find(const IpPrefix& destination) const;

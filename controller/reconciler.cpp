@@ -1,5 +1,7 @@
 #include "controller/reconciler.h"
 
+#include "controller/replan.h"
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -144,14 +146,16 @@ bool Reconciler::find_work()
     const bool was_read = needs_dump_;
     if (!refresh_mirror())
         return false;
-    const bool is_planned_anew = refresh_plan();
+    const Planning planning = refresh_plan();
     auto touched = mirror_.take_touched();
-    const auto waited = repairs_.take_due(Cause::Clock::now());
-    touched.insert(touched.end(), waited.begin(), waited.end());
-    if (was_read || is_planned_anew || held_until_ || (has_more() && !touched.empty()))
+    for (const auto& more : {repairs_.take_due(Cause::Clock::now()), std::exchange(replanned_, {})})
+        touched.insert(touched.end(), more.begin(), more.end());
+    if (was_read || planning == Planning::anew || held_until_ || (has_more() && !touched.empty()))
         find_all_work();
     else if (!touched.empty())
         find_work_at(std::move(touched));
+    if (planning != Planning::same)
+        ++generation_;
     return true;
 }
 
@@ -253,20 +257,27 @@ void Reconciler::forget_settled_failures()
     });
 }
 
-// True when there is another plan now.
-bool Reconciler::refresh_plan()
+Reconciler::Planning Reconciler::refresh_plan()
 {
     const LocalFacts& local = mirror_.local_facts();
-    if (!nodes_changed_ && local == local_)
-        return false;
-    local_ = local;
+    const bool is_same_machine = local == local_;
+    if (!nodes_changed_ && is_same_machine)
+        return Planning::same;
     nodes_changed_ = false;
-    const Plan before = std::exchange(plan_, plan_routes(nodes_.nodes(), local_, options_.plan));
+    const auto changed = nodes_.take_changed();
+    std::optional<Replanned> replanned;
+    if (is_same_machine && changed)
+        replanned = replan(plan_, nodes_.nodes(), *changed, local_, options_.plan);
+    local_ = local;
+    const Plan before = std::exchange(plan_, replanned ? std::move(replanned->plan)
+                                                       : plan_routes(nodes_.nodes(), local_, options_.plan));
+    if (replanned)
+        replanned_ = std::move(replanned->destinations);
     history_.follow(before, plan_);
     forwarding_.follow(plan_, local_);
     report_membership();
     report_verdicts(before);
-    return true;
+    return replanned ? Planning::in_part : Planning::anew;
 }
 
 // As much as goes into one batch.

@@ -93,7 +93,9 @@ private:
     void find_all_work();
     void find_work_at(std::vector<IpPrefix> touched);
     bool refresh_mirror();
-    bool refresh_plan();
+    // Whether there is another plan, and whether it is known where it differs from the last.
+    enum class Planning { same, in_part, anew };
+    Planning refresh_plan();
     bool note_change(bool changed);
     bool hold_mass_withdrawal();
     void forget_settled_failures();
@@ -138,6 +140,7 @@ private:
     Tally pass_;                          // since work was found
     std::vector<IpPrefix> conflicts_due_; // where to look for them at the end of it
     bool all_conflicts_due_ = false;
+    std::vector<IpPrefix> replanned_; // destinations that the last plan changed in part
 
     std::map<IpPrefix, std::string> failures_;           // the error last logged
     std::map<IpPrefix, netlink::Route> conflicts_;       // the foreign route last logged

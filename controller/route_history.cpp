@@ -1,5 +1,6 @@
 #include "controller/route_history.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace routelet::controller {
@@ -20,8 +21,9 @@ void RouteHistory::follow(const Plan& before, const Plan& plan)
         const PlannedRoute& route = before.routes[old];
         while (now < plan.routes.size() && plan.routes[now].destination < route.destination)
             ++now;
-        const bool is_same = now < plan.routes.size() && plan.routes[now].destination == route.destination &&
-                             plan.routes[now].node->name == route.node->name;
+        const bool is_same =
+            now < plan.routes.size() && plan.routes[now].destination == route.destination &&
+            (plan.routes[now].node == route.node || plan.routes[now].node->name == route.node->name);
         if (is_same)
             standings[now] = standings_[old];
         else if (standings_[old].was_in_place)
@@ -34,6 +36,8 @@ void RouteHistory::follow(const Plan& before, const Plan& plan)
         return planned != nullptr;
     });
     standings_ = std::move(standings);
+    in_place_ = static_cast<std::size_t>(std::ranges::count_if(
+        standings_, [](const Standing& standing) { return bool{standing.is_in_place}; }));
 }
 
 void RouteHistory::compare(const Plan& plan, const OwnRoutes& own, const NodeTable& nodes)

@@ -18,6 +18,7 @@ namespace routelet::controller {
 class RouteHistory {
 public:
     // Another plan: what was in place for a node is known on for as long as the node has the destination.
+    // Where it is for another node, whether it is in place is for note() or compare() to say.
     void follow(const Plan& before, const Plan& plan);
     // Plan and kernel are compared as a whole.
     void compare(const Plan& plan, const OwnRoutes& own, const NodeTable& nodes);

@@ -101,6 +101,23 @@ TEST_CASE("whose a route was is known until it is removed, or nothing can come b
     }
 }
 
+TEST_CASE("what is planned no more is not counted as in place, whatever the kernel has", "[history]")
+{
+    Followed f;
+    f.follow(plan_for("node02"));
+    f.compare({{pods, way}});
+    REQUIRE(f.history.in_place() == 1);
+
+    f.follow({});
+    CHECK(f.history.in_place() == 0);
+    f.history.note(f.plan, {{pods, way}}, pods);
+    CHECK(f.history.in_place() == 0);
+    f.follow(plan_for("node03"));
+    CHECK(f.history.in_place() == 0); // until it is looked at
+    f.history.note(f.plan, {{pods, way}}, pods);
+    CHECK(f.history.in_place() == 1);
+}
+
 TEST_CASE("guards are this node's", "[history]")
 {
     Followed f;
