@@ -95,6 +95,14 @@ const IpPrefix* overlapping(const std::vector<IpPrefix>& networks, const IpPrefi
     return found == networks.end() ? nullptr : &*found;
 }
 
+// The network's own address or its broadcast address, which no host has (RFC 922); a /31 has neither (RFC
+// 3021), nor has IPv6.
+bool is_edge(const IpAddress& address, const IpPrefix& network)
+{
+    return address.family() == IpFamily::v4 && network.length() <= 30 &&
+           (address == network.network() || address == network.last());
+}
+
 bool is_inside_any(const std::vector<IpPrefix>& networks, const IpAddress& address)
 {
     return std::ranges::any_of(networks, [&](const IpPrefix& n) { return n.contains(address); });
@@ -316,6 +324,10 @@ private:
         const OnLinkNetwork* network = network_of(*next_hop);
         if (network == nullptr)
             return judge_off_link(node, cidr, *next_hop);
+        if (is_edge(*next_hop, network->network))
+            return refuse(node, cidr.to_string(), Reason::next_hop_not_unicast,
+                          next_hop->to_string() + " is the first or last address of " +
+                              network->network.to_string() + " on " + network->link_name);
         if (plan_.routes.size() >= options_.most_routes)
             return refuse(node, cidr.to_string(), Reason::too_many_routes,
                           "there are " + std::to_string(options_.most_routes) + " routes to older nodes");

@@ -433,6 +433,8 @@ TEST_CASE("nothing is left to the default route that is refused for another reas
         {{"bad", {"10.244.4.0/24"}, {"192.168.1.1"}}, Reason::next_hop_is_gateway},
         {{"bad", {"10.244.4.0/24"}, {"192.168.1.11"}}, Reason::next_hop_is_local},
         {{"bad", {"10.244.4.0/24"}, {"224.0.0.9"}}, Reason::next_hop_not_unicast},
+        {{"bad", {"10.244.4.0/24"}, {"192.168.1.0"}}, Reason::next_hop_not_unicast},
+        {{"bad", {"10.244.4.0/24"}, {"192.168.1.255"}}, Reason::next_hop_not_unicast},
         {{"bad", {"192.168.1.0/24"}, {"192.168.2.14"}}, Reason::overlaps_local_network},
         {{"bad", {"10.244.1.0/24"}, {"192.168.2.14"}}, Reason::overlaps_own_pod_cidr},
         {{"bad", {"0.0.0.0/1"}, {"192.168.2.14"}}, Reason::pod_cidr_not_unicast},
@@ -561,4 +563,33 @@ TEST_CASE("of ranges inside one another, the oldest claims count, whatever their
     for (const PlannedRoute& route : plan.routes)
         routed.push_back(route.destination.to_string());
     CHECK(routed == row.routed);
+}
+
+TEST_CASE("the first and the last address of a network are no next hop, those inside it are", "[plan]")
+{
+    struct Row {
+        const char* network;
+        const char* address;
+        bool is_routed;
+    };
+    const auto row = GENERATE(values<Row>({
+        {"192.168.1.0/24", "192.168.1.0", false},
+        {"192.168.1.0/24", "192.168.1.255", false},
+        {"192.168.0.0/16", "192.168.1.0", true},
+        {"192.168.0.0/16", "192.168.1.255", true},
+        {"192.168.1.12/30", "192.168.1.15", false},
+        {"192.168.1.12/31", "192.168.1.13", true}, // a link between two (RFC 3021)
+        {"fd00:192:168:1::/64", "fd00:192:168:1::", true},
+    }));
+    CAPTURE(row.network, row.address);
+    const IpPrefix network = IpPrefix::parse(row.network).value();
+    const char* const pods = network.family() == IpFamily::v4 ? "10.244.4.0/24" : "fd00:10:244:4::/64";
+
+    const Plan plan = plan_routes(
+        cluster({{"other", {pods}, {row.address}}}),
+        {.addresses = {}, .networks = {{network, eth0, "eth0", false}}, .gateways = {}}, as_node01);
+
+    CHECK(plan.routes.size() == (row.is_routed ? 1 : 0));
+    if (!row.is_routed)
+        CHECK(verdict_of(plan, "other").reason == Reason::next_hop_not_unicast);
 }
