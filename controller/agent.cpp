@@ -85,6 +85,7 @@ private:
     // Events that were read together are acted on together, from the first one's time.
     void schedule(const Cause& cause);
     void reconcile(const Cause& cause);
+    void act(const Cause& cause);
     void follow_up(const Cause& cause);
     void call_again(bool done);
     Result<bool> drain_notifications();
@@ -141,9 +142,15 @@ void Agent::schedule(const Cause& cause)
 
 void Agent::reconcile(const Cause& cause)
 {
-    timer_.cancel();
     if (!drain_notifications())
         reconciler_.distrust_mirror(); // watch_kernel() meets the same error, and tells it
+    act(cause);
+}
+
+// Requires: no notification waits.
+void Agent::act(const Cause& cause)
+{
+    timer_.cancel();
     const bool done = reconciler_.reconcile(cause);
     if (reconciler_.has_more()) {
         asio::post(io_, [this, cause] { reconcile(cause); });
@@ -199,8 +206,8 @@ asio::awaitable<void> Agent::watch_kernel()
             schedule({"kernel", received});
             asio::steady_timer pause(io_, std::chrono::seconds(1));
             co_await pause.async_wait(asio::use_awaitable);
-        } else if (*matters) {
-            schedule({"kernel", received});
+        } else if (*matters && !scheduled_) {
+            act({"kernel", received}); // at once: packets wait for it
         }
     }
 }

@@ -39,7 +39,6 @@ struct Options {
     bool ipv6 = false;
     std::string link = "eth0";
     bool quiet = false;
-    bool pretend = false;
 
     int family() const noexcept { return ipv6 ? AF_INET6 : AF_INET; }
 };
@@ -127,30 +126,9 @@ Programmed run_netlink(const Options& options)
     return programmed;
 }
 
-// Reads this machine's links, and takes every change without making it.
-class PretendKernel : public controller::Kernel {
-public:
-    explicit PretendKernel(controller::Kernel& real) : real_(real) {}
-
-    Result<controller::KernelState> read() override { return real_.read(); }
-    std::vector<Result<>> apply(const std::vector<controller::RouteChange>& changes) override
-    {
-        return std::vector<Result<>>(changes.size());
-    }
-    Result<> enable_ipv4_forwarding(netlink::IfIndex link) override
-    {
-        return real_.enable_ipv4_forwarding(link);
-    }
-
-private:
-    controller::Kernel& real_;
-};
-
 Programmed run_engine(const Options& options)
 {
-    auto real = controller::NetlinkKernel::open().value();
-    PretendKernel pretended(real);
-    controller::Kernel& kernel = options.pretend ? static_cast<controller::Kernel&>(pretended) : real;
+    auto kernel = controller::NetlinkKernel::open().value();
     const controller::Log log(controller::LogFormat::text, options.quiet ? LogLevel::warn : LogLevel::info);
     controller::Reconciler reconciler(kernel, log, {}); // of a router: every node has a route
     const std::size_t heap_before = heap_in_use();
@@ -203,7 +181,6 @@ try {
     const CLI::App* const netlink = add("netlink", "through the netlink library");
     CLI::App* const engine = add("engine", "through the engine, as a list of nodes");
     engine->add_flag("--quiet", options.quiet, "without a log line for each route");
-    engine->add_flag("--pretend", options.pretend, "with a kernel that takes all routes and does nothing");
     CLI11_PARSE(app, argc, argv);
 
     if (batch->parsed())
