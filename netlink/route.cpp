@@ -143,13 +143,16 @@ void put_next_hop(Request& request, const Route& route)
 }
 
 // IPv6 deletes by gateway and interface, and takes a missing one for any: neither scope nor type say that
-// there is none. An on-link route's gateway is "::" to it, and what ends here is filed under lo.
+// there is none. An on-link route's gateway is "::" to it, and what ends here is filed under lo. Of several
+// next hops the interface tells them from what ends here; without a gateway all of them go.
 void put_absence_of_next_hop(Request& request, const Route& route)
 {
     constexpr IfIndex loopback{1}; // in every namespace (LOOPBACK_IFINDEX)
     if (ends_here(route.type) && route.oif == IfIndex{})
         request.put(RTA_OIF, loopback);
-    else if (!route.gateway && !route.is_multipath)
+    else if (route.is_multipath)
+        request.put(RTA_OIF, route.oif);
+    else if (!route.gateway)
         request.put(RTA_GATEWAY, IpAddress::from_bytes(std::array<std::uint8_t, 16>{}).value());
 }
 

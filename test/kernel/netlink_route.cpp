@@ -130,6 +130,7 @@ TEST_CASE_METHOD(NetnsFixture, "of two routes that differ in their way alone, th
         {"fd00:10:244:2::/64", "via fd00:1::12", "dev up0"},
         {"fd00:10:244:2::/64", "dev up0", "via fd00:1::12"},
         {"unreachable fd00:10:244:2::/64", "", "via fd00:1::12"},
+        {"unreachable fd00:10:244:2::/64", "", "nexthop via fd00:1::12 nexthop via fd00:1::66"},
     }));
     CAPTURE(row.destination, row.first, row.second);
     add_uplink("up0", node_addresses);
@@ -137,7 +138,7 @@ TEST_CASE_METHOD(NetnsFixture, "of two routes that differ in their way alone, th
     const auto plain = destination.substr(destination.rfind(' ') + 1);
     const std::string ip = plain.find(':') == std::string::npos ? "ip -4 route " : "ip -6 route ";
     run(ip + "append " + destination + " " + row.first + " proto 82 metric 8200");
-    run(ip + "append " + plain + " " + row.second + " proto 82 metric 8200");
+    run(ip + "append " + plain + " proto 82 metric 8200 " + row.second);
     const auto both = routes_to(socket(), IpPrefix::parse(plain).value());
     REQUIRE(both.size() == 2);
     const bool takes_first = GENERATE(true, false);
