@@ -74,8 +74,8 @@ Difference difference(const Plan& plan, const OwnRoutes& own)
     };
     for (const PlannedRoute& planned : plan.routes)
         compare(planned.destination, Way::of(planned));
-    for (const IpPrefix& pod_cidr : plan.own_pod_cidrs)
-        compare(pod_cidr, guard);
+    for (const IpPrefix& guarded : plan.guarded)
+        compare(guarded, guard);
     if (wanted_and_present == own.size()) // the usual case: none too many
         return found;
     for (const auto& [destination, route] : own)

@@ -40,9 +40,9 @@ struct OwnRoute {
 // By destination; in no order.
 using OwnRoutes = boost::unordered_flat_map<IpPrefix, OwnRoute, std::hash<IpPrefix>>;
 
-// What keeps packets for free addresses of an own podCIDR from following the default route, out of the
-// cluster or round in a loop: an unreachable route, which the bridge's own connected route wins over while it
-// is there.
+// What keeps packets for addresses that no pod has from following the default route, out of the cluster or
+// round in a loop: an unreachable route. At an own podCIDR the bridge's own connected route wins over it
+// while it is there; at a cluster CIDR every podCIDR's route does, which is more specific.
 inline constexpr Way guard{.type = RTN_UNREACHABLE};
 inline bool is_guard(const Way& way) noexcept
 {

@@ -240,9 +240,10 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "before kube-proxy does; of several, repeated or separated by commas, one is used until it fails")
         ->envname("ROUTELET_APISERVER")
         ->delimiter(',');
-    run.add_option(
-           "--cluster-cidr", raw.cluster_cidrs,
-           "Range that every podCIDR must lie in, as kube-controller-manager's; repeat or separate by commas")
+    run.add_option("--cluster-cidr", raw.cluster_cidrs,
+                   "Range that every podCIDR must lie in, as kube-controller-manager's, and whose packets "
+                   "leave by no "
+                   "default route; repeat or separate by commas")
         ->envname("ROUTELET_CLUSTER_CIDR")
         ->delimiter(',')
         ->check(CLI::Validator(check_prefix, "CIDR"));

@@ -270,6 +270,7 @@ public:
         plan_.routes.shrink_to_fit();
         std::ranges::sort(plan_.gateway_pod_cidrs);
         std::ranges::stable_sort(plan_.verdicts, {}, &Verdict::node);
+        plan_.guarded = guarded_by(plan_, local_, options_);
         return std::move(plan_);
     }
 
@@ -551,7 +552,26 @@ const PlannedRoute* Plan::find(const IpPrefix& destination) const
 
 bool Plan::guards(const IpPrefix& destination) const
 {
-    return std::ranges::find(own_pod_cidrs, destination) != own_pod_cidrs.end();
+    return std::ranges::binary_search(guarded, destination);
+}
+
+std::vector<IpPrefix> guarded_by(const Plan& plan, const LocalFacts& local, const PlanOptions& options)
+{
+    std::vector<IpPrefix> guarded = plan.own_pod_cidrs;
+    const auto is_meant_elsewhere = [&](const IpPrefix& cluster) {
+        return options.off_link == OffLink::gateway ||
+               std::ranges::any_of(local.gateways, [&](const DefaultGateway& gateway) {
+                   return cluster.contains(gateway.address);
+               });
+    };
+    for (const IpPrefix& cluster : options.cluster_cidrs)
+        if (has_usual_length(cluster) && overlapping(reserved_networks(), cluster) == nullptr &&
+            !is_meant_elsewhere(cluster) && plan.find(cluster) == nullptr)
+            guarded.push_back(cluster);
+    std::ranges::sort(guarded);
+    const auto twice = std::ranges::unique(guarded);
+    guarded.erase(twice.begin(), twice.end());
+    return guarded;
 }
 
 Plan plan_routes(const std::vector<NodeRef>& nodes, const LocalFacts& local, const PlanOptions& options)

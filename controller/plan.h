@@ -127,10 +127,13 @@ struct Plan {
     std::vector<IpPrefix> own_pod_cidrs; // this node's own that nothing speaks against, in the Node's order
     std::vector<IpPrefix> gateway_pod_cidrs{}; // of other nodes, left to the default route; ascending
     std::vector<Verdict> verdicts;             // by node, in the order in which the Node has its podCIDRs
+    // Where packets that no route above is for are answered "unreachable": the own podCIDRs and the cluster
+    // CIDRs; ascending. None is a route's destination.
+    std::vector<IpPrefix> guarded{};
 
     // The route to exactly this destination, or nullptr.
     const PlannedRoute* find(const IpPrefix& destination) const;
-    bool guards(const IpPrefix& destination) const; // it is an own podCIDR
+    bool guards(const IpPrefix& destination) const;
 };
 
 // Which routes this machine should have. Pure; the order of inputs does not matter.
@@ -142,5 +145,10 @@ struct Plan {
 //
 // Takes time in the order of n log n, whatever the nodes claim. `nodes`: no name twice.
 Plan plan_routes(const std::vector<NodeRef>& nodes, const LocalFacts& local, const PlanOptions& options);
+
+// Plan::guarded, from the rest of the plan. A cluster CIDR is not guarded where packets for it may be meant
+// to follow the default route (OffLink::gateway, a default gateway inside it), or where it is no range that
+// pods can have.
+std::vector<IpPrefix> guarded_by(const Plan& plan, const LocalFacts& local, const PlanOptions& options);
 
 } // namespace routelet::controller

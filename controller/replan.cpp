@@ -134,6 +134,8 @@ std::optional<Replanned> replan(const Plan& before, const std::vector<NodeRef>& 
     const auto kept = static_cast<std::ptrdiff_t>(plan.verdicts.size());
     std::ranges::move(part.verdicts, std::back_inserter(plan.verdicts));
     std::ranges::inplace_merge(plan.verdicts, plan.verdicts.begin() + kept, {}, &Verdict::node);
+    plan.guarded = guarded_by(plan, local, options);
+    // A cluster CIDR is guarded, or is the podCIDR of one of these nodes.
     return Replanned{std::move(plan), related.pod_cidrs()};
 }
 

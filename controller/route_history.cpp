@@ -48,9 +48,9 @@ void RouteHistory::compare(const Plan& plan, const OwnRoutes& own, const NodeTab
         standings_[i] = {is_in_place, is_in_place || standings_[i].was_in_place};
         in_place_ += is_in_place ? 1 : 0;
     }
-    for (const IpPrefix& pod_cidr : plan.own_pod_cidrs)
-        if (own.contains(pod_cidr))
-            guards_.insert(pod_cidr);
+    for (const IpPrefix& guarded : plan.guarded)
+        if (own.contains(guarded))
+            guards_.insert(guarded);
     // Of a node that is gone, nothing comes back.
     std::erase_if(leaving_, [&](const auto& left) {
         return !own.contains(left.first) && !nodes.contains(left.second);

@@ -239,7 +239,10 @@ Machine Machine::look(netlink::Socket& socket)
 WantedWays wanted_routes(const std::map<std::string, k8s::Node>& nodes, const Machine& machine,
                          const PlanOptions& options, const std::string& pod_bridge)
 {
-    return Oracle(nodes, machine, options, pod_bridge).routes();
+    WantedWays wanted = Oracle(nodes, machine, options, pod_bridge).routes();
+    for (const IpPrefix& cluster : options.cluster_cidrs)
+        wanted.try_emplace(cluster); // unreachable, where no node has all of it
+    return wanted;
 }
 
 } // namespace routelet::test

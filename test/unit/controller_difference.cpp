@@ -93,7 +93,7 @@ TEST_CASE("the difference between plan and kernel", "[difference]")
     }
     SECTION("guards the own podCIDR")
     {
-        plan.own_pod_cidrs = {"10.244.1.0/24"_net};
+        plan.guarded = {"10.244.1.0/24"_net};
         const auto guarded = new_route("10.244.1.0/24"_net, guard, ours);
         CHECK(changes(plan, own) == std::vector<RouteChange>{{RouteChange::Kind::create, guarded}});
         own.emplace("10.244.1.0/24"_net, OwnRoute{guard, 8200});
@@ -105,7 +105,7 @@ TEST_CASE("the difference between plan and kernel", "[difference]")
         CHECK(changes(plan, {{pods, guarded}}) ==
               std::vector<RouteChange>{{RouteChange::Kind::replace, to_kernel_route(pods, {way, 8200}, ours),
                                         to_kernel_route(pods, guarded, ours)}});
-        const Plan swapped{.routes = {}, .own_pod_cidrs = {pods}, .verdicts = {}};
+        const Plan swapped{.routes = {}, .own_pod_cidrs = {pods}, .verdicts = {}, .guarded = {pods}};
         CHECK(changes(swapped, own) ==
               std::vector<RouteChange>{
                   {RouteChange::Kind::replace, to_kernel_route(pods, {guard, 8468}, ours), in_place}});

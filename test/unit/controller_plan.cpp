@@ -565,6 +565,40 @@ TEST_CASE("of ranges inside one another, the oldest claims count, whatever their
     CHECK(routed == row.routed);
 }
 
+TEST_CASE("the own podCIDRs and the cluster CIDRs are guarded", "[plan]")
+{
+    PlanOptions options = as_node01;
+    options.cluster_cidrs = {"fd00:10:244::/48"_net, "10.244.0.0/16"_net};
+    const auto nodes = cluster({self, node02});
+    CHECK(plan_routes(nodes, node01, options).guarded ==
+          std::vector<IpPrefix>{"10.244.0.0/16"_net, "10.244.1.0/24"_net, "fd00:10:244::/48"_net});
+    CHECK(plan_routes({}, node01, options).guarded ==
+          std::vector<IpPrefix>{"10.244.0.0/16"_net, "fd00:10:244::/48"_net});
+
+    SECTION("a cluster of one range, which is its only node's, once")
+    {
+        options.cluster_cidrs = {"10.244.1.0/24"_net};
+        CHECK(plan_routes(nodes, node01, options).guarded == std::vector<IpPrefix>{"10.244.1.0/24"_net});
+    }
+    SECTION("not where another node has the whole range")
+    {
+        options.cluster_cidrs = {"10.244.2.0/24"_net};
+        const Plan plan = plan_routes(nodes, node01, options);
+        CHECK(plan.routes.size() == 1);
+        CHECK(plan.guarded.empty()); // nor is the own podCIDR inside the cluster
+    }
+    SECTION("not where packets for it are left to the default route")
+    {
+        options.off_link = OffLink::gateway;
+        CHECK(plan_routes(nodes, node01, options).guarded == std::vector<IpPrefix>{"10.244.1.0/24"_net});
+    }
+    SECTION("not where the default gateway is inside it, or anything that is no pods' range")
+    {
+        options.cluster_cidrs = {"192.168.0.0/16"_net, "0.0.0.0/0"_net, "224.0.0.0/8"_net};
+        CHECK(plan_routes(nodes, node01, options).guarded == std::vector<IpPrefix>{"10.244.1.0/24"_net});
+    }
+}
+
 TEST_CASE("the first and the last address of a network are no next hop, those inside it are", "[plan]")
 {
     struct Row {

@@ -39,6 +39,8 @@ std::string text_of(const Plan& plan)
              << " for " << route.node->name << '\n';
     for (const IpPrefix& own : plan.own_pod_cidrs)
         text << "own " << own << '\n';
+    for (const IpPrefix& guarded : plan.guarded)
+        text << "guarded " << guarded << '\n';
     for (const IpPrefix& left : plan.gateway_pod_cidrs)
         text << "gateway " << left << '\n';
     for (const Verdict& verdict : plan.verdicts)
@@ -55,8 +57,8 @@ std::set<IpPrefix> differing(const Plan& a, const Plan& b)
         Said all;
         for (const PlannedRoute& route : plan.routes)
             all[route.destination] = route.gateway.to_string() + " for " + route.node->name;
-        for (const IpPrefix& own : plan.own_pod_cidrs)
-            all[own] = "own";
+        for (const IpPrefix& guarded : plan.guarded)
+            all[guarded] = "guarded";
         return all;
     };
     std::set<IpPrefix> found;
@@ -151,7 +153,7 @@ TEST_CASE("what is planned in part is what would be planned as a whole", "[repla
         case 3:
             return "fd00:10:244:" + digits(9) + "::/64";
         case 4:
-            return "10.244.1.0/24";
+            return number(1) == 0 ? "10.244.1.0/24" : "10.244.0.0/16"; // the own one's, the cluster's
         default:
             return "10.244." + digits(30) + ".0/24";
         }

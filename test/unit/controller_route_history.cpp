@@ -121,7 +121,7 @@ TEST_CASE("what is planned no more is not counted as in place, whatever the kern
 TEST_CASE("guards are this node's", "[history]")
 {
     Followed f;
-    f.follow({.routes = {}, .own_pod_cidrs = {own_pods}, .verdicts = {}});
+    f.follow({.routes = {}, .own_pod_cidrs = {own_pods}, .verdicts = {}, .guarded = {own_pods}});
     CHECK(f.node_of(own_pods) == "node01");
     CHECK_FALSE(f.history.was_in_place(f.plan, own_pods));
     f.compare({{own_pods, {guard, 8200}}});
