@@ -33,8 +33,7 @@ UniqueFd open_socket(std::uint32_t groups)
     sockaddr_nl address{};
     address.nl_family = AF_NETLINK;
     address.nl_groups = groups;
-    if (!socket ||
-        bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+    if (!socket || bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
         fail("opening an rtnetlink socket");
     return socket;
 }
