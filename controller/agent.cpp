@@ -28,12 +28,25 @@ namespace asio = boost::asio;
 namespace routelet::controller {
 namespace {
 
+// So that no Node can have the API server's own address: nothing would mend that.
+Reconciler::Options with_api_servers(Reconciler::Options options, const k8s::ClusterConfig& cluster)
+{
+    std::vector<std::string> hosts = {cluster.host};
+    for (const k8s::Endpoint& endpoint : cluster.endpoints)
+        hosts.push_back(endpoint.host);
+    for (const std::string& host : hosts)
+        if (const auto address = IpAddress::parse(host))
+            options.plan.api_servers.push_back(*address);
+    return options;
+}
+
 // Turns what the API server, the kernel and the clock say into calls of the Reconciler. One thread.
 class Agent : public k8s::NodeObserver {
 public:
     Agent(asio::io_context& io, const RunOptions& options, const Log& log, Kernel& kernel,
           netlink::Monitor monitor, const k8s::ClusterConfig& cluster)
-        : io_(io), log_(log), monitor_(std::move(monitor)), reconciler_(kernel, log, options.reconciler),
+        : io_(io), log_(log), monitor_(std::move(monitor)),
+          reconciler_(kernel, log, with_api_servers(options.reconciler, cluster)),
           life_(io, options.life, log, reconciler_, cluster), egress_(io, options.egress, log),
           check_interval_(options.check_interval), timer_(io)
     {

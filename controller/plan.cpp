@@ -36,6 +36,8 @@ constexpr std::array reason_texts = {
                "make routelet's --cluster-cidr agree with kube-controller-manager's, or delete the Node"},
     ReasonText{Reason::overlaps_service_cidr, "overlaps-service-cidr",
                "make pod and service ranges disjoint, or delete the Node"},
+    ReasonText{Reason::covers_api_server, "covers-api-server",
+               "delete the Node and find out who gave it this podCIDR"},
     ReasonText{Reason::overlaps_local_network, "overlaps-local-network",
                "choose a cluster CIDR that no node has as a network of its own, or remove that network"},
     ReasonText{Reason::overlaps_own_pod_cidr, "overlaps-own-pod-cidr",
@@ -101,6 +103,13 @@ bool is_edge(const IpAddress& address, const IpPrefix& network)
 {
     return address.family() == IpFamily::v4 && network.length() <= 30 &&
            (address == network.network() || address == network.last());
+}
+
+const IpAddress* inside(const std::vector<IpAddress>& addresses, const IpPrefix& network)
+{
+    const auto found =
+        std::ranges::find_if(addresses, [&](const IpAddress& address) { return network.contains(address); });
+    return found == addresses.end() ? nullptr : &*found;
 }
 
 bool is_inside_any(const std::vector<IpPrefix>& networks, const IpAddress& address)
@@ -376,7 +385,7 @@ private:
             return range;
         if (auto local = check_networks(cidr, Whose::own))
             return local;
-        if (auto local = check_gateways(cidr))
+        if (auto local = check_far_ends(cidr))
             return local;
         return check_addresses(self, cidr);
     }
@@ -427,15 +436,19 @@ private:
             if (cidr.contains(address))
                 return refusal(Reason::overlaps_local_network,
                                "it holds " + address.to_string() + ", an address of this machine");
-        return check_gateways(cidr);
+        return check_far_ends(cidr);
     }
 
-    Refusal check_gateways(const IpPrefix& cidr) const
+    // Addresses that this machine itself cannot do without.
+    Refusal check_far_ends(const IpPrefix& cidr) const
     {
         for (const DefaultGateway& gateway : local_.gateways)
             if (cidr.contains(gateway.address))
                 return refusal(Reason::overlaps_local_network, "it holds " + gateway.address.to_string() +
                                                                    ", this machine's default gateway");
+        if (const IpAddress* server = inside(options_.api_servers, cidr))
+            return refusal(Reason::covers_api_server,
+                           "it holds " + server->to_string() + ", the API server's address");
         return {};
     }
 
@@ -559,7 +572,7 @@ std::vector<IpPrefix> guarded_by(const Plan& plan, const LocalFacts& local, cons
 {
     std::vector<IpPrefix> guarded = plan.own_pod_cidrs;
     const auto is_meant_elsewhere = [&](const IpPrefix& cluster) {
-        return options.off_link == OffLink::gateway ||
+        return options.off_link == OffLink::gateway || inside(options.api_servers, cluster) != nullptr ||
                std::ranges::any_of(local.gateways, [&](const DefaultGateway& gateway) {
                    return cluster.contains(gateway.address);
                });

@@ -48,6 +48,8 @@ struct PlanOptions {
     std::string node_name;               // this node's own; empty on a router, which is no node
     std::vector<IpPrefix> cluster_cidrs; // where podCIDRs must lie; empty: anywhere that is not refused
     std::vector<IpPrefix> service_cidrs; // where they must not
+    std::vector<IpAddress>
+        api_servers{}; // of which none may lie in a podCIDR; those known by name are not here
     OffLink off_link = OffLink::skip;
     // So many routes at most; of the nodes beyond, the youngest have none.
     std::size_t most_routes = 200'000;
@@ -73,6 +75,7 @@ enum class Reason {
     pod_cidr_length,
     outside_cluster_cidr,
     overlaps_service_cidr,
+    covers_api_server,
     overlaps_local_network,
     overlaps_own_pod_cidr,
     overlaps_node,
@@ -147,8 +150,8 @@ struct Plan {
 Plan plan_routes(const std::vector<NodeRef>& nodes, const LocalFacts& local, const PlanOptions& options);
 
 // Plan::guarded, from the rest of the plan. A cluster CIDR is not guarded where packets for it may be meant
-// to follow the default route (OffLink::gateway, a default gateway inside it), or where it is no range that
-// pods can have.
+// to follow the default route (OffLink::gateway; a default gateway or an API server inside it), or where it
+// is no range that pods can have.
 std::vector<IpPrefix> guarded_by(const Plan& plan, const LocalFacts& local, const PlanOptions& options);
 
 } // namespace routelet::controller

@@ -41,7 +41,8 @@ const LocalFacts node01 = {
                  {"fd00:192:168:1::/64"_net, eth1, "eth1", false}},
     .gateways = {{"192.168.1.1"_ip, eth0}}};
 
-const PlanOptions as_node01 = {.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}};
+const PlanOptions as_node01 = {
+    .node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}, .api_servers = {"203.0.113.6"_ip}};
 
 const TestNode self = {"node01", {"10.244.1.0/24"}, {"192.168.1.11"}};
 const TestNode node02 = {"node02", {"10.244.2.0/24"}, {"192.168.1.12"}};
@@ -191,6 +192,11 @@ TEST_CASE("a bad node is refused with its reason, and the others are routed all 
          NodeState::refused,
          Reason::pod_cidr_not_unicast,
          "127.0.0.0/8"},
+        {"H7 the API server, by the address that this agent was given",
+         {"bad", {"203.0.113.0/28"}, {"192.168.1.14"}},
+         NodeState::refused,
+         Reason::covers_api_server,
+         "it holds 203.0.113.6, the API server's address"},
         {"H8 our own podCIDR",
          {"bad", {"10.244.1.0/24"}, {"192.168.1.14"}, "2020-01-01T00:00:00Z"},
          NodeState::refused,
@@ -594,8 +600,18 @@ TEST_CASE("the own podCIDRs and the cluster CIDRs are guarded", "[plan]")
     }
     SECTION("not where the default gateway is inside it, or anything that is no pods' range")
     {
-        options.cluster_cidrs = {"192.168.0.0/16"_net, "0.0.0.0/0"_net, "224.0.0.0/8"_net};
+        options.api_servers = {"203.0.113.6"_ip};
+        options.cluster_cidrs = {"192.168.0.0/16"_net, "203.0.113.0/24"_net, "0.0.0.0/0"_net,
+                                 "224.0.0.0/8"_net};
         CHECK(plan_routes(nodes, node01, options).guarded == std::vector<IpPrefix>{"10.244.1.0/24"_net});
+    }
+    SECTION("nor is an own podCIDR that holds the API server")
+    {
+        options.api_servers = {"10.244.1.99"_ip};
+        const Plan plan = plan_routes(nodes, node01, options);
+        CHECK(plan.own_pod_cidrs.empty());
+        CHECK(verdict_of(plan, "node01").reason == Reason::covers_api_server);
+        CHECK(plan.guarded == std::vector<IpPrefix>{"fd00:10:244::/48"_net});
     }
 }
 
