@@ -31,11 +31,8 @@ namespace {
 // So that no Node can have the API server's own address: nothing would mend that.
 Reconciler::Options with_api_servers(Reconciler::Options options, const k8s::ClusterConfig& cluster)
 {
-    std::vector<std::string> hosts = {cluster.host};
-    for (const k8s::Endpoint& endpoint : cluster.endpoints)
-        hosts.push_back(endpoint.host);
-    for (const std::string& host : hosts)
-        if (const auto address = IpAddress::parse(host))
+    for (const k8s::Endpoint& server : cluster.servers())
+        if (const auto address = IpAddress::parse(server.host))
             options.plan.api_servers.push_back(*address);
     return options;
 }

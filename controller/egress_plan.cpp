@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace routelet::controller {
 namespace {
@@ -34,14 +35,15 @@ std::optional<EgressSets> plan_egress(const Plan& plan, const OwnRoutes& in_plac
     // only what is planned otherwise counts.
     std::vector<IpPrefix> planned;
     planned.reserve(plan.routes.size());
-    std::size_t as_planned = 0;
+    auto as_planned = std::ranges::count_if(
+        plan.guarded, [&](const IpPrefix& guarded) { return in_place.contains(guarded); });
     for (const PlannedRoute& route : plan.routes) {
         planned.push_back(route.destination);
         others.push_back(host(route.gateway));
         const auto present = in_place.find(route.destination);
         as_planned += present != in_place.end() && present->second.way.gateway == route.gateway ? 1 : 0;
     }
-    if (as_planned < in_place.size())
+    if (std::cmp_less(as_planned, in_place.size()))
         for (const auto& [destination, route] : in_place)
             if (route.way.gateway)
                 add({destination, host(*route.way.gateway)});

@@ -147,14 +147,16 @@ bool Reconciler::find_work()
     if (!refresh_mirror())
         return false;
     const Planning planning = refresh_plan();
+    using Kind = Planning::Kind;
     auto touched = mirror_.take_touched();
-    for (const auto& more : {repairs_.take_due(Cause::Clock::now()), std::exchange(replanned_, {})})
-        touched.insert(touched.end(), more.begin(), more.end());
-    if (was_read || planning == Planning::anew || held_until_ || (has_more() && !touched.empty()))
+    const auto waited = repairs_.take_due(Cause::Clock::now());
+    touched.insert(touched.end(), waited.begin(), waited.end());
+    touched.insert(touched.end(), planning.destinations.begin(), planning.destinations.end());
+    if (was_read || planning.kind == Kind::anew || held_until_ || (has_more() && !touched.empty()))
         find_all_work();
     else if (!touched.empty())
         find_work_at(std::move(touched));
-    if (planning != Planning::same)
+    if (planning.kind == Kind::in_part)
         ++generation_;
     return true;
 }
@@ -262,7 +264,7 @@ Reconciler::Planning Reconciler::refresh_plan()
     const LocalFacts& local = mirror_.local_facts();
     const bool is_same_machine = local == local_;
     if (!nodes_changed_ && is_same_machine)
-        return Planning::same;
+        return {};
     nodes_changed_ = false;
     const auto changed = nodes_.take_changed();
     std::optional<Replanned> replanned;
@@ -271,13 +273,13 @@ Reconciler::Planning Reconciler::refresh_plan()
     local_ = local;
     const Plan before = std::exchange(plan_, replanned ? std::move(replanned->plan)
                                                        : plan_routes(nodes_.nodes(), local_, options_.plan));
-    if (replanned)
-        replanned_ = std::move(replanned->destinations);
     history_.follow(before, plan_);
     forwarding_.follow(plan_, local_);
     report_membership();
     report_verdicts(before);
-    return replanned ? Planning::in_part : Planning::anew;
+    if (!replanned)
+        return {Planning::Kind::anew};
+    return {Planning::Kind::in_part, std::move(replanned->destinations)};
 }
 
 // As much as goes into one batch.

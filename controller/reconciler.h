@@ -93,8 +93,12 @@ private:
     void find_all_work();
     void find_work_at(std::vector<IpPrefix> touched);
     bool refresh_mirror();
-    // Whether there is another plan, and whether it is known where it differs from the last.
-    enum class Planning { same, in_part, anew };
+    // What became of the plan.
+    struct Planning {
+        enum class Kind { same, in_part, anew };
+        Kind kind = Kind::same;
+        std::vector<IpPrefix> destinations{}; // where it may differ from the last, when it is new in part
+    };
     Planning refresh_plan();
     bool note_change(bool changed);
     bool hold_mass_withdrawal();
@@ -140,7 +144,6 @@ private:
     Tally pass_;                          // since work was found
     std::vector<IpPrefix> conflicts_due_; // where to look for them at the end of it
     bool all_conflicts_due_ = false;
-    std::vector<IpPrefix> replanned_; // destinations that the last plan changed in part
 
     std::map<IpPrefix, std::string> failures_;           // the error last logged
     std::map<IpPrefix, netlink::Route> conflicts_;       // the foreign route last logged

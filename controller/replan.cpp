@@ -93,22 +93,18 @@ bool is_counted(const Plan& plan)
     return std::ranges::find(plan.verdicts, Reason::too_many_routes, &Verdict::reason) != plan.verdicts.end();
 }
 
-// Takes out what is in `gone`, puts in what is in `come`; all are in the order of `key`.
-template <class Item, class Key>
-std::vector<Item> exchanged(const std::vector<Item>& before, const std::vector<IpPrefix>& gone,
-                            const std::vector<Item>& come, Key key)
+// Takes out what is gone, puts in what comes; all are in the order of `key`.
+template <class Item, class Predicate, class Key>
+std::vector<Item> exchanged(const std::vector<Item>& before, Predicate is_gone, const std::vector<Item>& come,
+                            Key key)
 {
-    std::vector<Item> kept;
-    kept.reserve(before.size());
-    std::ranges::copy_if(before, std::back_inserter(kept), [&](const Item& item) {
-        return !std::ranges::binary_search(gone, std::invoke(key, item));
-    });
-    std::vector<Item> all;
-    all.reserve(kept.size() + come.size());
-    std::merge(std::make_move_iterator(kept.begin()), std::make_move_iterator(kept.end()), come.begin(),
-               come.end(), std::back_inserter(all),
-               [&](const Item& a, const Item& b) { return std::invoke(key, a) < std::invoke(key, b); });
-    return all;
+    std::vector<Item> items;
+    items.reserve(before.size() + come.size());
+    std::ranges::copy_if(before, std::back_inserter(items), std::not_fn(is_gone));
+    const auto kept = static_cast<std::ptrdiff_t>(items.size());
+    items.insert(items.end(), come.begin(), come.end());
+    std::ranges::inplace_merge(items, items.begin() + kept, {}, key);
+    return items;
 }
 
 } // namespace
@@ -120,22 +116,27 @@ std::optional<Replanned> replan(const Plan& before, const std::vector<NodeRef>& 
     Related related(changed);
     if (is_counted(before) || !related.complete_from(nodes))
         return {};
-    Plan part = plan_routes(those_named(related.names(), nodes), local, options);
+    const Plan part = plan_routes(those_named(related.names(), nodes), local, options);
+    if (is_counted(part))
+        return {};
 
+    const auto claimed = [&](const IpPrefix& prefix) {
+        return std::ranges::binary_search(related.pod_cidrs(), prefix);
+    };
     Plan plan;
-    plan.routes = exchanged(before.routes, related.pod_cidrs(), part.routes, &PlannedRoute::destination);
-    if (is_counted(part) || plan.routes.size() > options.most_routes)
+    plan.routes = exchanged(
+        before.routes, [&](const PlannedRoute& route) { return claimed(route.destination); }, part.routes,
+        &PlannedRoute::destination);
+    if (plan.routes.size() > options.most_routes)
         return {};
     plan.own_pod_cidrs = related.contains(options.node_name) ? part.own_pod_cidrs : before.own_pod_cidrs;
     plan.gateway_pod_cidrs =
-        exchanged(before.gateway_pod_cidrs, related.pod_cidrs(), part.gateway_pod_cidrs, std::identity());
-    std::ranges::copy_if(before.verdicts, std::back_inserter(plan.verdicts),
-                         [&](const Verdict& verdict) { return !related.contains(verdict.node); });
-    const auto kept = static_cast<std::ptrdiff_t>(plan.verdicts.size());
-    std::ranges::move(part.verdicts, std::back_inserter(plan.verdicts));
-    std::ranges::inplace_merge(plan.verdicts, plan.verdicts.begin() + kept, {}, &Verdict::node);
+        exchanged(before.gateway_pod_cidrs, claimed, part.gateway_pod_cidrs, std::identity());
+    plan.verdicts = exchanged(
+        before.verdicts, [&](const Verdict& verdict) { return related.contains(verdict.node); },
+        part.verdicts, &Verdict::node);
+    // Of a guard that comes or goes, the destination is claimed by one of these nodes, too.
     plan.guarded = guarded_by(plan, local, options);
-    // A cluster CIDR is guarded, or is the podCIDR of one of these nodes.
     return Replanned{std::move(plan), related.pod_cidrs()};
 }
 

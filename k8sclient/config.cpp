@@ -6,6 +6,11 @@
 #include <cstdlib>
 
 namespace routelet::k8s {
+std::vector<Endpoint> ClusterConfig::servers() const
+{
+    return endpoints.empty() ? std::vector{Endpoint{host, port}} : endpoints;
+}
+
 std::string ClusterConfig::url() const
 {
     return "https://" + join_host_port(host, port) + path_prefix;
@@ -13,10 +18,8 @@ std::string ClusterConfig::url() const
 
 std::string ClusterConfig::urls() const
 {
-    if (endpoints.empty())
-        return url();
     std::string all;
-    for (const Endpoint& one : endpoints)
+    for (const Endpoint& one : servers())
         all += (all.empty() ? "https://" : ", https://") + join_host_port(one.host, one.port) + path_prefix;
     return all;
 }

@@ -47,7 +47,8 @@ struct ClusterConfig {
 
     std::string origin; // where this was read from, for messages: "kubeconfig /etc/k.yaml, context \"prod\""
 
-    std::string url() const; // "https://[fd00::1]:6443/k8s/clusters/x"
+    std::vector<Endpoint> servers() const; // those that are asked: endpoints, else the one at host and port
+    std::string url() const;               // "https://[fd00::1]:6443/k8s/clusters/x"
     // All servers, for people: "https://10.0.0.1:6443, https://10.0.0.2:6443".
     std::string urls() const;
 };

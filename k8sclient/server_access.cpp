@@ -11,16 +11,11 @@ namespace {
 
 namespace asio = boost::asio;
 
-std::vector<Endpoint> endpoints_of(const ClusterConfig& config)
-{
-    return config.endpoints.empty() ? std::vector{Endpoint{config.host, config.port}} : config.endpoints;
-}
-
 } // namespace
 
 ServerAccess::ServerAccess(asio::any_io_executor executor, ClusterConfig config)
     : executor_(std::move(executor)), config_(std::move(config)),
-      endpoints_(endpoints_of(config_), std::random_device{}())
+      endpoints_(config_.servers(), std::random_device{}())
 {
     if (config_.exec)
         exec_.emplace(executor_, config_);

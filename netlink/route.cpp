@@ -145,7 +145,7 @@ void put_next_hop(Request& request, const Route& route)
 // IPv6 deletes by gateway and interface, and takes a missing one for any: neither scope nor type say that
 // there is none. An on-link route's gateway is "::" to it, and what ends here is filed under lo. Of several
 // next hops the interface tells them from what ends here; without a gateway all of them go.
-void put_absence_of_next_hop(Request& request, const Route& route)
+void put_what_ipv6_tells_apart(Request& request, const Route& route)
 {
     constexpr IfIndex loopback{1}; // in every namespace (LOOPBACK_IFINDEX)
     if (ends_here(route.type) && route.oif == IfIndex{})
@@ -284,7 +284,7 @@ Request delete_route(const Route& route)
     if (!route.is_multipath)
         put_next_hop(request, route);
     if (route.destination.family() == IpFamily::v6)
-        put_absence_of_next_hop(request, route);
+        put_what_ipv6_tells_apart(request, route);
     return std::move(request.about("removing route ", route.destination));
 }
 
