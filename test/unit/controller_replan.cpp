@@ -1,5 +1,5 @@
 #include "controller/replan.h"
-#include "test/support/catch.h"
+#include "test/unit/planned_cluster.h"
 
 #include <map>
 #include <random>
@@ -9,16 +9,10 @@
 using namespace routelet;
 using namespace routelet::controller;
 using namespace routelet::test;
+using test::planned::as_node01;
+using test::planned::node01;
 
 namespace {
-
-constexpr netlink::IfIndex eth0{2};
-constexpr netlink::IfIndex bridge{4};
-
-const LocalFacts machine = {
-    .addresses = {"192.168.1.11"_ip, "10.244.1.1"_ip},
-    .networks = {{"192.168.1.0/24"_net, eth0, "eth0", false}, {"10.244.1.0/24"_net, bridge, "v-net-0", true}},
-    .gateways = {{"192.168.1.1"_ip, eth0}}};
 
 k8s::Node node(const std::string& name, std::vector<std::string> pod_cidrs,
                std::vector<std::string> internal_ips)
@@ -80,15 +74,14 @@ TEST_CASE("a node that has to do with no other is planned alone", "[replan]")
     table.upsert(node("node01", {"10.244.1.0/24"}, {"192.168.1.11"}));
     table.upsert(node("node02", {"10.244.2.0/24"}, {"192.168.1.12"}));
     table.upsert(node("node03", {"10.244.3.0/24"}, {"192.168.1.13"}));
-    const PlanOptions options{.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}};
-    const Plan before = plan_routes(table.nodes(), machine, options);
+    const Plan before = plan_routes(table.nodes(), node01, as_node01);
     table.take_changed();
 
     SECTION("when it moves")
     {
         table.upsert(node("node02", {"10.244.2.0/24"}, {"192.168.1.99"}));
         const auto after =
-            replan(before, table.nodes(), table.take_changed().value(), machine, options).value();
+            replan(before, table.nodes(), table.take_changed().value(), node01, as_node01).value();
         CHECK(after.destinations == std::vector<IpPrefix>{"10.244.2.0/24"_net});
         CHECK(after.plan.routes[0].gateway == "192.168.1.99"_ip);
         CHECK(after.plan.routes[1].node == before.routes[1].node);
@@ -97,7 +90,7 @@ TEST_CASE("a node that has to do with no other is planned alone", "[replan]")
     {
         table.erase("node02");
         const auto after =
-            replan(before, table.nodes(), table.take_changed().value(), machine, options).value();
+            replan(before, table.nodes(), table.take_changed().value(), node01, as_node01).value();
         CHECK(after.destinations == std::vector<IpPrefix>{"10.244.2.0/24"_net});
         CHECK(after.plan.routes.size() == 1);
     }
@@ -105,7 +98,7 @@ TEST_CASE("a node that has to do with no other is planned alone", "[replan]")
     {
         table.upsert(node("node02", {"10.244.9.0/24"}, {"192.168.1.12"}));
         const auto after =
-            replan(before, table.nodes(), table.take_changed().value(), machine, options).value();
+            replan(before, table.nodes(), table.take_changed().value(), node01, as_node01).value();
         CHECK(after.destinations == std::vector<IpPrefix>{"10.244.2.0/24"_net, "10.244.9.0/24"_net});
     }
 }
@@ -119,17 +112,18 @@ TEST_CASE("where routes are counted, or many nodes have changed, all is planned 
     CHECK_FALSE(table.take_changed());
     CHECK(table.take_changed()->empty());
 
-    PlanOptions options{.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}, .most_routes = 50};
+    PlanOptions options = as_node01;
+    options.most_routes = 50;
     const std::vector<NodeRef> first_two(table.nodes().begin(), table.nodes().begin() + 2);
     CHECK_FALSE(
-        replan(plan_routes(table.nodes(), machine, options), table.nodes(), first_two, machine, options));
+        replan(plan_routes(table.nodes(), node01, options), table.nodes(), first_two, node01, options));
 
     options.most_routes = 1000;
-    const Plan before = plan_routes(table.nodes(), machine, options);
-    CHECK(replan(before, table.nodes(), first_two, machine, options));
+    const Plan before = plan_routes(table.nodes(), node01, options);
+    CHECK(replan(before, table.nodes(), first_two, node01, options));
     // One that claims all their ranges.
     table.upsert(node("node05", {"10.244.0.0/16"}, {"192.168.1.5"}));
-    CHECK_FALSE(replan(before, table.nodes(), table.take_changed().value(), machine, options));
+    CHECK_FALSE(replan(before, table.nodes(), table.take_changed().value(), node01, options));
 }
 
 TEST_CASE("what is planned in part is what would be planned as a whole", "[replan][random]")
@@ -178,7 +172,7 @@ TEST_CASE("what is planned in part is what would be planned as a whole", "[repla
                               .most_routes = seed % 5 == 0 ? 5U : 1000U};
 
     NodeTable table;
-    Plan plan = plan_routes(table.nodes(), machine, options);
+    Plan plan = plan_routes(table.nodes(), node01, options);
     int in_part = 0;
     for (int step = 0; step < 200; ++step) {
         for (int changes = 1 + number(2); changes > 0; --changes) {
@@ -195,8 +189,8 @@ TEST_CASE("what is planned in part is what would be planned as a whole", "[repla
                 changed.internal_ips.push_back(some_address());
             table.upsert(changed);
         }
-        const Plan whole = plan_routes(table.nodes(), machine, options);
-        const auto part = replan(plan, table.nodes(), table.take_changed().value(), machine, options);
+        const Plan whole = plan_routes(table.nodes(), node01, options);
+        const auto part = replan(plan, table.nodes(), table.take_changed().value(), node01, options);
         if (part) {
             ++in_part;
             CAPTURE(step, text_of(plan));
