@@ -128,7 +128,9 @@ public:
     struct Claim {
         IpPrefix prefix;
         std::uint32_t group = 0;
+        netlink::IfIndex link{};           // with `gateway`, once it has a route
         const NodeClaim* holder = nullptr; // once granted
+        std::optional<IpAddress> gateway{};
     };
 
     explicit Claims(const std::vector<const NodeClaim*>& nodes)
@@ -150,11 +152,15 @@ public:
         const NodeClaim* holder = nullptr;
     };
 
-    // What was granted and overlaps `prefix`, which is one of the claims.
-    std::optional<Grant> find_overlap(const IpPrefix& prefix) const
+    // Requires: somebody claims `prefix`.
+    Claim& at(const IpPrefix& prefix)
     {
-        const auto claim = std::ranges::lower_bound(claims_, prefix, {}, &Claim::prefix);
-        return is_alone(claim) ? granted(*claim) : find_next_door(prefix);
+        return *std::ranges::lower_bound(claims_, prefix, {}, &Claim::prefix);
+    }
+    // What was granted and overlaps this claim.
+    std::optional<Grant> find_overlap(const Claim& claim) const
+    {
+        return is_alone(claim) ? granted(claim) : find_next_door(claim.prefix);
     }
     std::optional<Grant> find(const IpAddress& address) const
     {
@@ -162,30 +168,41 @@ public:
         const auto after = std::ranges::upper_bound(claims_, host, {}, &Claim::prefix);
         if (after == claims_.begin())
             return {};
-        const auto claim = std::prev(after);
+        const Claim& claim = *std::prev(after);
         if (!is_alone(claim))
             return find_next_door(host);
-        return claim->prefix.contains(address) ? granted(*claim) : std::nullopt;
+        return claim.prefix.contains(address) ? granted(claim) : std::nullopt;
     }
-    // Requires: `prefix` is one of the claims, and overlaps nothing that was granted.
-    void grant(const IpPrefix& prefix, const NodeClaim& holder)
+    // Requires: it overlaps nothing that was granted.
+    void grant(Claim& claim, const NodeClaim& holder)
     {
-        const auto claim = std::ranges::lower_bound(claims_, prefix, {}, &Claim::prefix);
-        claim->holder = &holder;
+        claim.holder = &holder;
         if (!is_alone(claim))
-            in_groups_.emplace(prefix, &holder);
+            in_groups_.emplace(claim.prefix, &holder);
+    }
+
+    // By destination, of those that have one.
+    std::vector<PlannedRoute> routes(std::size_t count) const
+    {
+        std::vector<PlannedRoute> routes;
+        routes.reserve(count);
+        for (const Claim& claim : claims_)
+            if (claim.gateway)
+                routes.push_back({.destination = claim.prefix,
+                                  .gateway = *claim.gateway,
+                                  .link = claim.link,
+                                  .node = NodeRef(claim.holder)});
+        return routes;
     }
 
 private:
-    using Position = std::vector<Claim>::const_iterator;
-
     // The prefix that holds all others of the claim's group: it sorts first.
     const IpPrefix& group_of(const Claim& claim) const { return claims_[claim.group].prefix; }
-    bool is_alone(Position claim) const
+    bool is_alone(const Claim& claim) const
     {
-        const auto position = static_cast<std::uint32_t>(claim - claims_.begin());
-        const auto next = std::next(claim);
-        return claim->group == position && (next == claims_.end() || next->group != position);
+        const auto position = static_cast<std::uint32_t>(&claim - claims_.data());
+        const std::size_t next = std::size_t{position} + 1;
+        return claim.group == position && (next == claims_.size() || claims_[next].group != position);
     }
     static std::optional<Grant> granted(const Claim& claim)
     {
@@ -250,7 +267,9 @@ std::vector<const NodeClaim*> oldest_first(const std::vector<NodeRef>& nodes)
     sorted.reserve(nodes.size());
     for (const NodeRef& node : nodes)
         sorted.push_back(node.get());
-    std::ranges::sort(sorted, [](const NodeClaim* a, const NodeClaim* b) { return is_older(*a, *b); });
+    const auto older = [](const NodeClaim* a, const NodeClaim* b) { return is_older(*a, *b); };
+    if (!std::ranges::is_sorted(sorted, older))
+        std::ranges::sort(sorted, older);
     return sorted;
 }
 
@@ -272,11 +291,9 @@ public:
         const auto self = std::ranges::find(by_age_, options_.node_name, &NodeClaim::name);
         if (self != by_age_.end())
             claim_own(**self);
-        plan_.routes.reserve(std::min(by_age_.size(), options_.most_routes));
         for (const NodeClaim* node : by_age_)
             judge(*node);
-        std::ranges::sort(plan_.routes, {}, &PlannedRoute::destination);
-        plan_.routes.shrink_to_fit();
+        plan_.routes = claims_.routes(routes_);
         std::ranges::sort(plan_.gateway_pod_cidrs);
         std::ranges::stable_sort(plan_.verdicts, {}, &Verdict::node);
         plan_.guarded = guarded_by(plan_, local_, options_);
@@ -287,8 +304,9 @@ private:
     void claim_own(const NodeClaim& self)
     {
         for (const auto& cidr : self.pod_cidrs)
-            if (!check_own(self, cidr) && !claims_.find_overlap(cidr))
-                claims_.grant(cidr, self);
+            if (Claims::Claim& claim = claims_.at(cidr);
+                !check_own(self, cidr) && !claims_.find_overlap(claim))
+                claims_.grant(claim, self);
     }
 
     void judge(const NodeClaim& node)
@@ -322,9 +340,10 @@ private:
 
     void judge_other(const NodeClaim& node, const IpPrefix& cidr)
     {
-        if (const auto refusal = check_destination(node, cidr))
+        Claims::Claim& claim = claims_.at(cidr);
+        if (const auto refusal = check_destination(node, claim))
             return refuse(node, cidr.to_string(), refusal->first, refusal->second);
-        claims_.grant(cidr, node);
+        claims_.grant(claim, node);
 
         const auto next_hop = std::ranges::find(node.internal_ips, cidr.family(), &IpAddress::family);
         if (next_hop == node.internal_ips.end())
@@ -338,12 +357,13 @@ private:
             return refuse(node, cidr.to_string(), Reason::next_hop_not_unicast,
                           next_hop->to_string() + " is the first or last address of " +
                               network->network.to_string() + " on " + network->link_name);
-        if (plan_.routes.size() >= options_.most_routes)
+        if (routes_ >= options_.most_routes)
             return refuse(node, cidr.to_string(), Reason::too_many_routes,
                           "there are " + std::to_string(options_.most_routes) + " routes to older nodes");
 
-        plan_.routes.push_back(
-            {.destination = cidr, .gateway = *next_hop, .link = network->link, .node = NodeRef(&node)});
+        claim.gateway = *next_hop;
+        claim.link = network->link;
+        ++routes_;
     }
 
     void judge_off_link(const NodeClaim& node, const IpPrefix& cidr, const IpAddress& next_hop)
@@ -365,11 +385,12 @@ private:
 
     using Refusal = std::optional<std::pair<Reason, std::string>>;
 
-    Refusal check_destination(const NodeClaim& node, const IpPrefix& cidr) const
+    Refusal check_destination(const NodeClaim& node, const Claims::Claim& claim) const
     {
+        const IpPrefix& cidr = claim.prefix;
         if (auto range = check_range(cidr))
             return range;
-        if (const auto grant = claims_.find_overlap(cidr))
+        if (const auto grant = claims_.find_overlap(claim))
             return overlap(grant->prefix, grant->holder->name);
         if (auto local = check_networks(cidr))
             return local;
@@ -536,6 +557,7 @@ private:
     std::vector<const NodeClaim*> by_age_;
     Claims claims_; // podCIDRs that passed, of nodes judged so far
     AddressOwners address_owners_;
+    std::size_t routes_ = 0; // so far
     Plan plan_;
 };
 

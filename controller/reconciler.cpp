@@ -323,6 +323,7 @@ std::vector<RouteChange> Reconciler::next_batch()
     std::vector<RouteChange> spared;
     const std::size_t writes = work_.to_write.size();
     const std::size_t end = std::min(worked_off_ + options_.batch, writes + work_.to_remove.size());
+    changes.reserve(changes.size() + end - worked_off_);
     for (; worked_off_ < end; ++worked_off_) {
         const IpPrefix& destination =
             worked_off_ < writes ? work_.to_write[worked_off_] : work_.to_remove[worked_off_ - writes];
