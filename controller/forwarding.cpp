@@ -44,22 +44,22 @@ void Ipv4Forwarding::follow(const Plan& plan, const LocalFacts& local)
             links_.insert(gateway.link);
 }
 
-bool Ipv4Forwarding::enable(const KernelMirror& names)
+bool Ipv4Forwarding::enable(const KernelMirror& mirror)
 {
     bool all = true;
     for (const netlink::IfIndex link : links_) {
-        if (!enabled_.insert(link).second)
+        if (mirror.forwards_ipv4(link) || !enabled_.insert(link).second)
             continue;
         const auto enabled = kernel_.enable_ipv4_forwarding(link);
         all = all && enabled.has_value();
-        report(link, enabled, names);
+        report(link, enabled, mirror);
     }
     if (!all)
         enabled_.clear();
     return all;
 }
 
-void Ipv4Forwarding::report(netlink::IfIndex link, const Result<>& enabled, const KernelMirror& names)
+void Ipv4Forwarding::report(netlink::IfIndex link, const Result<>& enabled, const KernelMirror& mirror)
 {
     const std::string outcome = enabled ? "" : enabled.error().text();
     const auto known = told_.find(link);
@@ -69,10 +69,10 @@ void Ipv4Forwarding::report(netlink::IfIndex link, const Result<>& enabled, cons
     if (enabled)
         log_.write(LogLine(LogLevel::info, "forwarding-enabled")
                        .with("family", to_string(IpFamily::v4))
-                       .with("dev", names.link_name(link)));
+                       .with("dev", mirror.link_name(link)));
     else
         log_.write(LogLine(LogLevel::warn, "forwarding-failed")
-                       .with("dev", names.link_name(link))
+                       .with("dev", mirror.link_name(link))
                        .with("error", outcome)
                        .with("remedy", "sysctl -w net.ipv4.ip_forward=1"));
 }

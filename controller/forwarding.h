@@ -21,17 +21,20 @@ public:
     Ipv4Forwarding(Kernel& kernel, const Log& log) : kernel_(kernel), log_(log) {}
 
     void follow(const Plan& plan, const LocalFacts& local);
-    void doubt() { enabled_.clear(); } // somebody may have switched it off
-    // Where it is not known to be on; false when the kernel refused some. Told when it is new.
-    bool enable(const KernelMirror& names);
+    // The mirror is new, so what was switched on may be off in it.
+    void doubt() { enabled_.clear(); }
+    // Where it is off; false when the kernel refused some. Told when it is new. What is on is not written
+    // again: the kernel announces each time, and an announcement too many, after an overrun, would be the
+    // next.
+    bool enable(const KernelMirror& mirror);
 
 private:
-    void report(netlink::IfIndex link, const Result<>& enabled, const KernelMirror& names);
+    void report(netlink::IfIndex link, const Result<>& enabled, const KernelMirror& mirror);
 
     Kernel& kernel_;
     const Log& log_;
     std::set<netlink::IfIndex> links_;
-    std::set<netlink::IfIndex> enabled_;
+    std::set<netlink::IfIndex> enabled_;           // since the mirror was new
     std::map<netlink::IfIndex, std::string> told_; // what was last logged of each: "" or an error
 };
 

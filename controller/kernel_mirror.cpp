@@ -226,6 +226,12 @@ std::string KernelMirror::link_name(netlink::IfIndex link) const
     return found != links_.end() ? found->second.name : "if" + std::to_string(netlink::to_int(link));
 }
 
+bool KernelMirror::forwards_ipv4(netlink::IfIndex link) const
+{
+    const auto found = links_.find(link);
+    return found != links_.end() && found->second.forwards_ipv4;
+}
+
 bool KernelMirror::store(const netlink::Route& route)
 {
     if (!is_of_interest(route))

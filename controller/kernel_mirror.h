@@ -59,6 +59,9 @@ public:
     void for_each_foreign(const std::function<void(const netlink::Route&)>& use) const;
     // "eth0", or "if7" for a link that is not known.
     std::string link_name(netlink::IfIndex link) const;
+    // net.ipv4.conf.<link>.forwarding when the link was last read or announced; false for one that is not
+    // known. Writing to /proc/sys announces nothing.
+    bool forwards_ipv4(netlink::IfIndex link) const;
 
 private:
     // Destination, metric, and the way: two links may be on one network, with a connected route each, and

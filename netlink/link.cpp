@@ -45,6 +45,20 @@ bool read_link_info(const Attributes& attributes, Link& link)
     return true;
 }
 
+// The settings of net.ipv4.conf.<link>, an array of numbers (IFLA_INET_CONF), where the link has IPv4.
+bool read_ipv4_settings(const Attributes& attributes, Link& link)
+{
+    Attributes families;
+    Attributes ipv4;
+    if (!attributes.read(IFLA_AF_SPEC, families) || !families.read(AF_INET, ipv4))
+        return false;
+    const auto settings = ipv4.find(IFLA_INET_CONF);
+    constexpr std::size_t position = (IPV4_DEVCONF_FORWARDING - 1) * sizeof(std::uint32_t);
+    if (settings && settings->size() >= position + sizeof(std::uint32_t))
+        link.forwards_ipv4 = read_header<std::uint32_t>(settings->subspan(position)) != 0U;
+    return true;
+}
+
 std::optional<MacAddress> mac_in(const Attributes& attributes)
 {
     const auto bytes = attributes.find(IFLA_ADDRESS);
@@ -161,7 +175,8 @@ Result<Link> parse_link(std::span<const std::uint8_t> payload)
     const bool well_formed =
         attributes->read(IFLA_IFNAME, link.name) && attributes->read(IFLA_IFALIAS, link.alias) &&
         attributes->read(IFLA_MTU, link.mtu) && attributes->read(IFLA_MASTER, link.master) &&
-        attributes->read(IFLA_LINK, link.peer) && read_link_info(*attributes, link);
+        attributes->read(IFLA_LINK, link.peer) && read_link_info(*attributes, link) &&
+        read_ipv4_settings(*attributes, link);
     if (!well_formed || link.name.empty())
         return malformed("a link message with an attribute of a wrong size, or no name");
     return link;

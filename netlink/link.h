@@ -38,6 +38,7 @@ struct Link {
     IfIndex master{};              // the bridge that it is a port of
     IfIndex peer{};                // IFLA_LINK: a veth's other end, an index in its own namespace
     std::optional<bool> hairpin{}; // bridge ports only (IFLA_BRPORT_MODE)
+    bool forwards_ipv4 = false;    // net.ipv4.conf.<link>.forwarding; not known of a link without IPv4
 
     bool is_up() const noexcept;
     bool has_carrier() const noexcept; // IFF_LOWER_UP

@@ -147,9 +147,12 @@ TEST_CASE_METHOD(NetnsFixture, "IPv4 forwarding is enabled on one link without w
     const auto uplink = add_uplink("up0", {});
     run("echo 0 > /proc/sys/net/ipv4/conf/up0/forwarding");
     run("echo 0 > /proc/sys/net/ipv4/conf/up0-far/forwarding");
+    CHECK_FALSE(need(find_link(socket(), "up0"))->forwards_ipv4);
 
     need(socket().execute(enable_ipv4_forwarding(uplink)));
 
+    CHECK(need(find_link(socket(), "up0"))->forwards_ipv4);
+    CHECK_FALSE(need(find_link(socket(), "up0-far"))->forwards_ipv4);
     CHECK(output("cat /proc/sys/net/ipv4/conf/up0/forwarding") == "1\n");
     CHECK(output("cat /proc/sys/net/ipv4/conf/up0-far/forwarding") == "0\n");
 }

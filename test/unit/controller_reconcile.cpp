@@ -338,8 +338,22 @@ TEST_CASE("forwarding that was switched off is switched on again by the next ful
     CHECK(f.kernel.forwarding_requests == 1);
     f.reconciler.distrust_mirror();
     CHECK(f.reconcile("check"));
+    CHECK(f.kernel.forwarding_requests == 1); // on, so not written again
+    f.kernel.state.links.front().forwards_ipv4 = false;
+    f.reconciler.distrust_mirror();
+    CHECK(f.reconcile("check"));
     CHECK(f.kernel.forwarding_requests == 2);
     CHECK(f.logged("forwarding-enabled").size() == 1);
+}
+
+TEST_CASE("forwarding that is on is left as it is", "[reconcile]")
+{
+    Fixture f;
+    f.kernel.state.links.front().forwards_ipv4 = true;
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    CHECK(f.kernel.forwarding_requests == 0);
+    CHECK(f.logged("forwarding-enabled").empty());
 }
 
 TEST_CASE("what is left to the gateway is told, and needs forwarding where the default route goes",

@@ -9,6 +9,7 @@
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <string>
@@ -94,9 +95,10 @@ public:
         }
         return results;
     }
-    Result<> enable_ipv4_forwarding(netlink::IfIndex) override
+    Result<> enable_ipv4_forwarding(netlink::IfIndex index) override
     {
         ++forwarding_requests;
+        std::ranges::find(state.links, index, &netlink::Link::index)->forwards_ipv4 = true;
         return {};
     }
 
