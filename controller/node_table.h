@@ -78,6 +78,7 @@ public:
 
     const std::vector<NodeRef>& nodes() const noexcept { return nodes_; } // by name
     bool contains(std::string_view name) const { return find(name) != nullptr; }
+    NodeRef find(std::string_view name) const; // null when there is none
 
     // Names that came and that went since the last call, in that order.
     struct Membership {
@@ -95,7 +96,6 @@ private:
     using Nodes = std::vector<NodeRef>;
 
     Nodes::const_iterator position_of(std::string_view name) const;
-    NodeRef find(std::string_view name) const; // null when there is none
     bool replace_by(Nodes listed);
     void leave(const NodeRef& node);
     void note_changed(const NodeRef& claim);

@@ -96,6 +96,7 @@ struct RawOptions {
     unsigned protocol = to_int(RouteIdentity{}.protocol);
     unsigned check_seconds = 300;
     unsigned grace_seconds = 30;
+    unsigned address_hold_seconds = 0;
     std::string log_format = "text";
     std::string log_level = "info";
     bool verbose = false;
@@ -286,6 +287,13 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
         ->envname("ROUTELET_WITHDRAWAL_GRACE")
         ->check(CLI::Range(0U, 86400U))
         ->capture_default_str();
+    run.add_option("--address-hold", raw.address_hold_seconds,
+                   "Seconds that another address of a node that is known waits before routes follow it, for "
+                   "who wants "
+                   "time to look at nodes that move; 0 for none")
+        ->envname("ROUTELET_ADDRESS_HOLD")
+        ->check(CLI::Range(0U, 86400U))
+        ->capture_default_str();
     run.add_option("--log-format", raw.log_format, "text (logfmt) or json")
         ->envname("ROUTELET_LOG_FORMAT")
         ->check(CLI::IsMember(names_of(log_formats)))
@@ -398,6 +406,7 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.egress.exempt = parse_prefixes(raw.masquerade_exempt);
     options.check_interval = std::chrono::seconds(raw.check_seconds);
     options.reconciler.withdrawal_grace = std::chrono::seconds(raw.grace_seconds);
+    options.reconciler.address_hold = std::chrono::seconds(raw.address_hold_seconds);
     options.log_format = log_formats.at(raw.log_format);
     options.log_level = raw.verbose ? LogLevel::debug : log_levels.at(raw.log_level);
     options.life.node_name = options.reconciler.plan.node_name;

@@ -36,24 +36,40 @@ std::string_view describe_conflict(std::uint32_t foreign, std::uint32_t ours)
 
 Reconciler::Reconciler(Kernel& kernel, const Log& log, Options options)
     : kernel_(kernel), log_(log), burst_(log), options_(std::move(options)),
-      mirror_(options_.identity, options_.pod_bridge), repairs_(options_.fight), forwarding_(kernel, log)
+      mirror_(options_.identity, options_.pod_bridge), addresses_(log, burst_, options_.address_hold),
+      repairs_(options_.fight), forwarding_(kernel, log)
 {
+}
+
+void Reconciler::begin_nodes()
+{
+    is_listing_ = true;
+    nodes_.begin_list();
+}
+
+void Reconciler::list_node(const k8s::Node& node)
+{
+    nodes_.list(addresses_.admit(node, nodes_.find(node.name), Cause::Clock::now()));
 }
 
 bool Reconciler::end_nodes()
 {
+    is_listing_ = false;
     const bool first = !nodes_known_;
     nodes_known_ = true;
-    return note_change(nodes_.end_list() || first);
+    return note_change(nodes_.end_list() || first) || addresses_.due();
 }
 
 bool Reconciler::upsert_node(const k8s::Node& node)
 {
-    return note_change(nodes_.upsert(node));
+    const NodeRef known = nodes_.find(node.name);
+    const bool changed = nodes_.upsert(addresses_.admit(node, known, Cause::Clock::now()));
+    return note_change(changed) || addresses_.due();
 }
 
 bool Reconciler::erase_node(const std::string& name)
 {
+    addresses_.forget(name);
     return note_change(nodes_.erase(name));
 }
 
@@ -61,6 +77,23 @@ bool Reconciler::note_change(bool changed)
 {
     nodes_changed_ = nodes_changed_ || changed;
     return changed;
+}
+
+// Not in the middle of a list, which was compared with what counted before; its end reconciles anyway.
+void Reconciler::admit_held_addresses()
+{
+    if (is_listing_)
+        return;
+    for (const k8s::Node& node : addresses_.take_due(Cause::Clock::now()))
+        if (nodes_.contains(node.name)) // else a list has said that it is gone
+            note_change(nodes_.upsert(node));
+}
+
+std::optional<Cause::Clock::time_point> Reconciler::due() const
+{
+    const auto repair = repairs_.due();
+    const auto address = is_listing_ ? std::nullopt : addresses_.due();
+    return repair && address ? std::min(repair, address) : (repair ? repair : address);
 }
 
 bool Reconciler::observe(const std::vector<netlink::KernelEvent>& events)
@@ -118,6 +151,7 @@ bool Reconciler::reconcile(const Cause& cause)
         (void)mirror_.take_touched(); // the first plan is compared with everything
         return true;
     }
+    admit_held_addresses();
     if (!find_work())
         return false;
     const bool held = hold_mass_withdrawal();

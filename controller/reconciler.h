@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/address_hold.h"
 #include "controller/cause.h"
 #include "controller/difference.h"
 #include "controller/forwarding.h"
@@ -37,6 +38,7 @@ public:
         RouteIdentity identity;
         std::string pod_bridge = "v-net-0";
         std::chrono::seconds withdrawal_grace{30}; // 0: none
+        std::chrono::seconds address_hold{0};      // see AddressHold; 0: none
         int fight = RepairWatch::usual_fight;      // so many losses of one route in a minute or so are one
         bool adopt = false;                        // take over identical routes of others
         // So many changes at a time; then has_more() and notifications are to be read before going on.
@@ -45,10 +47,10 @@ public:
 
     Reconciler(Kernel& kernel, const Log& log, Options options);
 
-    // What the API server said. True when it matters to routing: then reconcile().
+    // What the API server said. True when it matters to routing, or an address waits: then reconcile().
     // A list counts, as a whole, with end_nodes() (see NodeTable).
-    void begin_nodes() { nodes_.begin_list(); }
-    void list_node(const k8s::Node& node) { nodes_.list(node); }
+    void begin_nodes();
+    void list_node(const k8s::Node& node);
     bool end_nodes();
     bool upsert_node(const k8s::Node& node);
     bool erase_node(const std::string& name);
@@ -65,8 +67,8 @@ public:
 
     // The last reconcile() ended because its batch was full: call it again, with the same cause.
     bool has_more() const noexcept { return worked_off_ < work_.to_write.size() + work_.to_remove.size(); }
-    // When to call it again because a repair waits until then.
-    std::optional<Cause::Clock::time_point> due() const { return repairs_.due(); }
+    // When to call it again because a repair or a node's address waits until then.
+    std::optional<Cause::Clock::time_point> due() const;
 
     // Routes to other nodes' pods; guards of the own podCIDRs do not count.
     std::size_t routes_in_place() const noexcept { return mirror_.own_routes().size() - mirror_.guards(); }
@@ -89,6 +91,7 @@ private:
     };
 
     void note_loss(const netlink::KernelEvent& event);
+    void admit_held_addresses();
     bool find_work();
     void find_all_work();
     void find_work_at(std::vector<IpPrefix> touched);
@@ -125,11 +128,13 @@ private:
     Options options_;
     KernelMirror mirror_;
     NodeTable nodes_;
+    AddressHold addresses_;
     RepairWatch repairs_;
     RepairWatch adoptions_;
     Ipv4Forwarding forwarding_;
 
     bool nodes_known_ = false; // a complete list has been seen
+    bool is_listing_ = false;  // between begin_nodes() and end_nodes()
     bool nodes_changed_ = false;
     bool needs_dump_ = true;
     bool first_done_ = false;
