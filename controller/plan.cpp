@@ -438,13 +438,17 @@ private:
     enum class Whose { other, own };
 
     // Only an operator who named the range with --cluster-cidr may have pods inside a larger local network.
-    // The own range is the one that the pod bridge has.
+    // The own range is the one that the pod bridge has. A route to a single address in it is a pod's, where a
+    // plugin connects pods without a bridge, or an IPv6 address of this machine.
     Refusal check_networks(const IpPrefix& cidr, Whose whose = Whose::other) const
     {
         const bool is_declared = !options_.cluster_cidrs.empty();
+        const auto is_for_own_pods = [](const OnLinkNetwork& local) {
+            return local.is_pod_bridge || local.network.length() == local.network.network().bits();
+        };
         for (const OnLinkNetwork& local : local_.networks)
             if (local.network.overlaps(cidr) && !(is_declared && local.network.length() < cidr.length()) &&
-                !(whose == Whose::own && local.is_pod_bridge))
+                !(whose == Whose::own && is_for_own_pods(local)))
                 return refusal(Reason::overlaps_local_network, "it overlaps " + local.network.to_string() +
                                                                    ", a network of this machine on " +
                                                                    local.link_name);

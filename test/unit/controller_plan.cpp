@@ -215,6 +215,10 @@ TEST_CASE("the own podCIDR is taken as it is unless something speaks against it"
         {"the LAN", {"192.168.1.0/24"}, {}, Reason::overlaps_local_network},
         {"a part of the LAN", {"192.168.1.128/25"}, {}, Reason::overlaps_local_network},
         {"another CNI's bridge", {"10.88.0.0/24"}, {}, Reason::overlaps_local_network},
+        {"one that holds a pod's own route",
+         {"10.66.1.0/24", "fd00:10:66:1::/64"},
+         {"10.66.1.0/24"_net, "fd00:10:66:1::/64"_net},
+         Reason::none},
         {"the default gateway", {"172.16.0.0/24"}, {}, Reason::overlaps_local_network},
         {"another node's address", {"10.10.10.0/24"}, {}, Reason::covers_node_address},
         {"one bad family, one good",
@@ -225,6 +229,8 @@ TEST_CASE("the own podCIDR is taken as it is unless something speaks against it"
     CAPTURE(row.what);
     LocalFacts local = node01;
     local.networks.push_back({"10.88.0.0/16"_net, eth1, "cni0", false});
+    local.networks.push_back({"10.66.1.7/32"_net, eth1, "veth1", false});
+    local.networks.push_back({"fd00:10:66:1::7/128"_net, eth1, "veth1", false});
     local.gateways.push_back({"172.16.0.1"_ip, eth0});
     const TestNode own = {"node01", row.pod_cidrs, {"192.168.1.11"}};
     const TestNode elsewhere = {"node05", {}, {"10.10.10.10"}, "2025-01-01T00:00:00Z"};
