@@ -38,14 +38,15 @@ k8s::Node with_addresses_of(const NodeClaim& before, k8s::Node node)
 
 } // namespace
 
-k8s::Node AddressHold::admit(const k8s::Node& node, const NodeRef& known, Clock::time_point now)
+std::optional<k8s::Node> AddressHold::admit(const k8s::Node& node, const NodeRef& known,
+                                            Clock::time_point now)
 {
     if (hold_.count() == 0 || node.is_oversized)
-        return node;
+        return {};
     const NodeRef claim = NodeClaim::of(node);
     if (!known || known->created != claim->created) {
         held_.erase(node.name);
-        return node;
+        return {};
     }
     const auto held = held_.find(node.name);
     const auto change = change_of_address(*known, *claim);
@@ -54,7 +55,7 @@ k8s::Node AddressHold::admit(const k8s::Node& node, const NodeRef& known, Clock:
             report_back(node.name, held->second.address);
             held_.erase(held);
         }
-        return node;
+        return {};
     }
     if (held != held_.end() && held->second.address == change->now) {
         held->second.node = node;

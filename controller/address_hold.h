@@ -27,8 +27,9 @@ public:
     {
     }
 
-    // The Node as it counts now; `known` is what counted of it until now, null for one that is new.
-    k8s::Node admit(const k8s::Node& node, const NodeRef& known, Clock::time_point now);
+    // The Node as it counts now, where that is not as it says; `known` is what counted of it until now, null
+    // for one that is new.
+    std::optional<k8s::Node> admit(const k8s::Node& node, const NodeRef& known, Clock::time_point now);
     void forget(const std::string& name) { held_.erase(name); }
 
     // When the next one has waited long enough.

@@ -110,7 +110,7 @@ bool NodeTable::replace_by(Nodes listed)
         const bool is_same = is_known && *old == now;
         changed = changed || !is_same;
         if (!is_known)
-            membership_.joined.push_back(now->name);
+            membership_.joined.push_back(now);
         if (!is_same)
             note_changed(now);
         if (is_known && !is_same)
@@ -127,7 +127,7 @@ bool NodeTable::replace_by(Nodes listed)
 
 void NodeTable::leave(const NodeRef& node)
 {
-    membership_.left.push_back(node->name);
+    membership_.left.push_back(node);
     note_changed(node);
 }
 
@@ -152,7 +152,7 @@ bool NodeTable::upsert(const k8s::Node& node)
     NodeRef claim = NodeClaim::of(node);
     const auto position = nodes_.begin() + (position_of(node.name) - nodes_.cbegin());
     if (position == nodes_.end() || (*position)->name != node.name) {
-        membership_.joined.push_back(node.name);
+        membership_.joined.push_back(claim);
         note_changed(claim);
         nodes_.insert(position, std::move(claim));
         return true;

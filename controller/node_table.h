@@ -80,10 +80,10 @@ public:
     bool contains(std::string_view name) const { return find(name) != nullptr; }
     NodeRef find(std::string_view name) const; // null when there is none
 
-    // Names that came and that went since the last call, in that order.
+    // Nodes that came and that went since the last call, in that order.
     struct Membership {
-        std::vector<std::string> joined;
-        std::vector<std::string> left;
+        std::vector<NodeRef> joined;
+        std::vector<NodeRef> left;
     };
     Membership take_membership() { return std::exchange(membership_, {}); }
 

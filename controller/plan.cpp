@@ -7,7 +7,6 @@
 #include <map>
 #include <optional>
 #include <set>
-#include <span>
 
 namespace routelet::controller {
 namespace {
@@ -250,11 +249,15 @@ public:
         const auto owner = std::ranges::lower_bound(owners_, address, {}, &Owner::address);
         return owner != owners_.end() && owner->address == address ? owner->node : nullptr;
     }
-    std::span<const Owner> in(const IpPrefix& prefix) const
+    // The first in `prefix` of which `is_it` is true, or nullptr.
+    template <class Predicate>
+    const Owner* find_in(const IpPrefix& prefix, Predicate is_it) const
     {
-        const auto first = std::ranges::lower_bound(owners_, prefix.network(), {}, &Owner::address);
-        const auto last = std::ranges::upper_bound(owners_, prefix.last(), {}, &Owner::address);
-        return {first, last};
+        auto owner = std::ranges::lower_bound(owners_, prefix.network(), {}, &Owner::address);
+        for (; owner != owners_.end() && prefix.contains(owner->address); ++owner)
+            if (is_it(*owner->node))
+                return &*owner;
+        return nullptr;
     }
 
 private:
@@ -481,11 +484,12 @@ private:
     // range has the older right: otherwise a newcomer could have anybody's podCIDR refused.
     Refusal check_addresses(const NodeClaim& node, const IpPrefix& cidr) const
     {
-        for (const auto& [address, owner] : address_owners_.in(cidr))
-            if (owner == &node || is_older(*owner, node))
-                return refusal(Reason::covers_node_address,
-                               "it holds " + address.to_string() + ", the address of node " + owner->name);
-        return {};
+        const auto* const held = address_owners_.find_in(
+            cidr, [&](const NodeClaim& owner) { return &owner == &node || is_older(owner, node); });
+        if (held == nullptr)
+            return {};
+        return refusal(Reason::covers_node_address,
+                       "it holds " + held->address.to_string() + ", the address of node " + held->node->name);
     }
 
     Refusal check_next_hop(const NodeClaim& node, const IpAddress& next_hop) const

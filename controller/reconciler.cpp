@@ -24,6 +24,15 @@ std::string describe_port(std::uint32_t port)
            (port <= greatest_process ? " (mostly that process: ps -p " + number + " on the host)" : "");
 }
 
+std::string_view event_of(RouteChange::Kind kind, bool was_in_place)
+{
+    if (kind == RouteChange::Kind::remove)
+        return "route-removed";
+    if (kind == RouteChange::Kind::replace)
+        return "route-replaced";
+    return was_in_place ? "route-restored" : "route-added";
+}
+
 std::string_view describe_conflict(std::uint32_t foreign, std::uint32_t ours)
 {
     if (foreign == ours)
@@ -49,7 +58,8 @@ void Reconciler::begin_nodes()
 
 void Reconciler::list_node(const k8s::Node& node)
 {
-    nodes_.list(addresses_.admit(node, nodes_.find(node.name), Cause::Clock::now()));
+    const auto held = addresses_.admit(node, nodes_.find(node.name), Cause::Clock::now());
+    nodes_.list(held ? *held : node);
 }
 
 bool Reconciler::end_nodes()
@@ -62,9 +72,8 @@ bool Reconciler::end_nodes()
 
 bool Reconciler::upsert_node(const k8s::Node& node)
 {
-    const NodeRef known = nodes_.find(node.name);
-    const bool changed = nodes_.upsert(addresses_.admit(node, known, Cause::Clock::now()));
-    return note_change(changed) || addresses_.due();
+    const auto held = addresses_.admit(node, nodes_.find(node.name), Cause::Clock::now());
+    return note_change(nodes_.upsert(held ? *held : node)) || addresses_.due();
 }
 
 bool Reconciler::erase_node(const std::string& name)
@@ -335,8 +344,8 @@ void Reconciler::work_off(const Cause& cause)
             continue;
         }
         mirror_.applied(changes[i]);
-        settle(changes[i], cause, took_ms);
-        history_.note(plan_, mirror_.own_routes(), changes[i].route.destination);
+        const bool was_in_place = history_.note(plan_, mirror_.own_routes(), changes[i].route.destination);
+        settle(changes[i], event_of(changes[i].kind, was_in_place), cause, took_ms);
         if (is_guard(Way::of(changes[i].route)))
             continue;
         pass_.added += changes[i].kind == RouteChange::Kind::create ? 1 : 0;
@@ -392,11 +401,10 @@ void Reconciler::renew(const RouteChange& replacement, std::vector<RouteChange>&
 }
 
 // What one accepted change was, in one line.
-void Reconciler::settle(const RouteChange& change, const Cause& cause, double took_ms)
+void Reconciler::settle(const RouteChange& change, std::string_view event, const Cause& cause, double took_ms)
 {
     const IpPrefix& destination = change.route.destination;
     const bool is_removal = change.kind == RouteChange::Kind::remove;
-    const std::string_view event = event_of(change);
     if (burst_.has_room(LogLevel::info, event)) {
         LogLine line = about(LogLevel::info, event, destination);
         if (change.route.gateway)
@@ -418,15 +426,6 @@ void Reconciler::settle(const RouteChange& change, const Cause& cause, double to
     ++generation_;
     if (!mirror_.own_routes().contains(destination)) // nor one that was in front of it
         history_.forget(destination);
-}
-
-std::string_view Reconciler::event_of(const RouteChange& change) const
-{
-    if (change.kind == RouteChange::Kind::remove)
-        return "route-removed";
-    if (change.kind == RouteChange::Kind::replace)
-        return "route-replaced";
-    return history_.was_in_place(plan_, change.route.destination) ? "route-restored" : "route-added";
 }
 
 // A line about the route to a destination, and whose pods it is for as far as anybody knows.
@@ -491,12 +490,12 @@ void Reconciler::report_membership()
     const NodeTable::Membership members = nodes_.take_membership();
     if (!first_done_)
         return;
-    for (const std::string& name : members.joined)
+    for (const NodeRef& node : members.joined)
         if (burst_.has_room(LogLevel::info, "node-joined"))
-            log_.write(LogLine(LogLevel::info, "node-joined").with("node", name));
-    for (const std::string& name : members.left)
+            log_.write(LogLine(LogLevel::info, "node-joined").with("node", node->name));
+    for (const NodeRef& node : members.left)
         if (burst_.has_room(LogLevel::info, "node-left"))
-            log_.write(LogLine(LogLevel::info, "node-left").with("node", name));
+            log_.write(LogLine(LogLevel::info, "node-left").with("node", node->name));
 }
 
 void Reconciler::report_verdicts(const Plan& before)

@@ -109,9 +109,8 @@ private:
     void work_off(const Cause& cause);
     std::vector<RouteChange> next_batch();
     void renew(const RouteChange& replacement, std::vector<RouteChange>& changes) const;
-    void settle(const RouteChange& change, const Cause& cause, double took_ms);
+    void settle(const RouteChange& change, std::string_view event, const Cause& cause, double took_ms);
     void fail(const RouteChange& change, const Error& error);
-    std::string_view event_of(const RouteChange& change) const;
     LogLine about(LogLevel level, std::string_view event, const IpPrefix& destination) const;
     void report_first(const Cause& cause);
     void report_verdicts(const Plan& before);

@@ -57,34 +57,30 @@ void RouteHistory::compare(const Plan& plan, const OwnRoutes& own, const NodeTab
     });
 }
 
-void RouteHistory::note(const Plan& plan, const OwnRoutes& own, const IpPrefix& destination)
+bool RouteHistory::note(const Plan& plan, const OwnRoutes& own, const IpPrefix& destination)
 {
     const auto present = own.find(destination);
-    if (present != own.end() && is_guard(present->second.way))
+    const bool is_in_place = present != own.end();
+    const bool was_guard = guards_.contains(destination);
+    if (is_in_place && is_guard(present->second.way))
         guards_.insert(destination);
-    else if (present != own.end())
+    else if (is_in_place)
         guards_.erase(destination);
     const PlannedRoute* planned = plan.find(destination);
     if (planned == nullptr)
-        return;
+        return was_guard;
     Standing& standing = standings_[position_of(planned, plan)];
-    const bool is_in_place = present != own.end();
+    const bool was_in_place = standing.was_in_place;
     in_place_ -= standing.is_in_place ? 1 : 0;
     in_place_ += is_in_place ? 1 : 0;
-    standing = {is_in_place, is_in_place || standing.was_in_place};
+    standing = {is_in_place, is_in_place || was_in_place};
+    return was_in_place;
 }
 
 void RouteHistory::forget(const IpPrefix& destination)
 {
     leaving_.erase(destination);
     guards_.erase(destination);
-}
-
-bool RouteHistory::was_in_place(const Plan& plan, const IpPrefix& destination) const
-{
-    const PlannedRoute* planned = plan.find(destination);
-    return planned != nullptr ? standings_[position_of(planned, plan)].was_in_place
-                              : guards_.contains(destination);
 }
 
 std::string_view RouteHistory::node_of(const Plan& plan, const IpPrefix& destination,

@@ -22,13 +22,12 @@ public:
     void follow(const Plan& before, const Plan& plan);
     // Plan and kernel are compared as a whole.
     void compare(const Plan& plan, const OwnRoutes& own, const NodeTable& nodes);
-    // The route to this destination came or went; `own` is how it stands now.
-    void note(const Plan& plan, const OwnRoutes& own, const IpPrefix& destination);
+    // The route to this destination came or went; `own` is how it stands now. Whether it was in place before,
+    // at some time since it is planned for whom it is planned for.
+    bool note(const Plan& plan, const OwnRoutes& own, const IpPrefix& destination);
     // It went because we removed it: it is nobody's any more.
     void forget(const IpPrefix& destination);
 
-    // It was in place, at some time since it is planned for whom it is planned for.
-    bool was_in_place(const Plan& plan, const IpPrefix& destination) const;
     // Whose pods a route is for, or was; empty when nobody knows any more. `self` has the guards.
     std::string_view node_of(const Plan& plan, const IpPrefix& destination, std::string_view self) const;
     // Planned routes that are in place, guards not counted.

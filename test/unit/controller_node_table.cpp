@@ -126,17 +126,23 @@ TEST_CASE("what does not parse is kept with the reason, beside what does", "[con
 TEST_CASE("who joined and who left is told once", "[controller][nodes]")
 {
     NodeTable table;
-    const auto joined = [&] { return table.take_membership().joined; };
-    const auto left = [&] { return table.take_membership().left; };
     using Names = std::vector<std::string>;
+    const auto names = [](const std::vector<NodeRef>& nodes) {
+        Names found;
+        for (const NodeRef& node : nodes)
+            found.push_back(node->name);
+        return found;
+    };
+    const auto joined = [&] { return names(table.take_membership().joined); };
+    const auto left = [&] { return names(table.take_membership().left); };
 
     list(table, {a, c});
     CHECK(joined() == Names{"a", "c"});
     CHECK(joined().empty());
     list(table, {b, c});
     const NodeTable::Membership after = table.take_membership();
-    CHECK(after.joined == Names{"b"});
-    CHECK(after.left == Names{"a"});
+    CHECK(names(after.joined) == Names{"b"});
+    CHECK(names(after.left) == Names{"a"});
     table.upsert(node("b", "10.9.0.0/24"));
     CHECK(joined().empty());
     table.upsert(a);

@@ -28,6 +28,7 @@ struct Followed {
         plan = std::move(next);
     }
     void compare(const OwnRoutes& own) { history.compare(plan, own, nodes); }
+    bool note(const OwnRoutes& own) { return history.note(plan, own, pods); }
     std::string node_of(const IpPrefix& destination) const
     {
         return std::string(history.node_of(plan, destination, "node01"));
@@ -45,34 +46,32 @@ TEST_CASE("a route was in place once it has been, for the node that it is planne
     Followed f;
     f.follow(plan_for("node02"));
     f.compare({});
-    CHECK_FALSE(f.history.was_in_place(f.plan, pods));
     CHECK(f.history.in_place() == 0);
-
-    f.history.note(f.plan, {{pods, way}}, pods);
-    CHECK(f.history.was_in_place(f.plan, pods));
+    CHECK_FALSE(f.note({{pods, way}}));
     CHECK(f.history.in_place() == 1);
 
-    f.history.note(f.plan, {}, pods); // somebody removed it
-    CHECK(f.history.was_in_place(f.plan, pods));
+    CHECK(f.note({})); // somebody removed it
     CHECK(f.history.in_place() == 0);
+    CHECK(f.note({{pods, way}}));
+    CHECK(f.note({}));
 
     SECTION("also after another plan, and a comparison of everything")
     {
         f.follow(plan_for("node02"));
         f.compare({});
-        CHECK(f.history.was_in_place(f.plan, pods));
+        CHECK(f.note({{pods, way}}));
     }
     SECTION("also when it was not planned for a while, as when its link was down")
     {
         f.follow({});
         f.compare({});
         f.follow(plan_for("node02"));
-        CHECK(f.history.was_in_place(f.plan, pods));
+        CHECK(f.note({{pods, way}}));
     }
     SECTION("but not for another node that has the destination now")
     {
         f.follow(plan_for("node03"));
-        CHECK_FALSE(f.history.was_in_place(f.plan, pods));
+        CHECK_FALSE(f.note({{pods, way}}));
     }
 }
 
@@ -110,11 +109,11 @@ TEST_CASE("what is planned no more is not counted as in place, whatever the kern
 
     f.follow({});
     CHECK(f.history.in_place() == 0);
-    f.history.note(f.plan, {{pods, way}}, pods);
+    (void)f.note({{pods, way}});
     CHECK(f.history.in_place() == 0);
     f.follow(plan_for("node03"));
     CHECK(f.history.in_place() == 0); // until it is looked at
-    f.history.note(f.plan, {{pods, way}}, pods);
+    (void)f.note({{pods, way}});
     CHECK(f.history.in_place() == 1);
 }
 
@@ -123,9 +122,10 @@ TEST_CASE("guards are this node's", "[history]")
     Followed f;
     f.follow({.routes = {}, .own_pod_cidrs = {own_pods}, .verdicts = {}, .guarded = {own_pods}});
     CHECK(f.node_of(own_pods) == "node01");
-    CHECK_FALSE(f.history.was_in_place(f.plan, own_pods));
-    f.compare({{own_pods, {guard, 8200}}});
-    CHECK(f.history.was_in_place(f.plan, own_pods));
+    const OwnRoutes there = {{own_pods, {guard, 8200}}};
+    CHECK_FALSE(f.history.note(f.plan, {}, own_pods));
+    f.compare(there);
+    CHECK(f.history.note(f.plan, there, own_pods));
     CHECK(f.history.in_place() == 0); // no route to a node
 
     f.follow({});
