@@ -46,9 +46,11 @@ json our_part(const CniList& list)
         ranges.push_back(json::array({{{"subnet", first->to_string()}}}));
         routes.push_back({{"dst", family == IpFamily::v4 ? "0.0.0.0/0" : "::/0"}});
     }
-    return {{"type", our_plugin},
-            {"bridge", list.bridge},
-            {"ipam", {{"type", "host-local"}, {"ranges", ranges}, {"routes", routes}}}};
+    json part = {{"type", our_plugin}, {"bridge", list.bridge}};
+    if (list.mtu != 0)
+        part["mtu"] = list.mtu;
+    part["ipam"] = {{"type", "host-local"}, {"ranges", ranges}, {"routes", routes}};
+    return part;
 }
 
 std::vector<std::string> names_in(const fs::path& directory, std::error_code& error)
@@ -116,7 +118,7 @@ std::vector<std::string> files_before_ours(std::vector<std::string> names)
     return names;
 }
 
-void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs)
+void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t mtu)
 {
     findings_.clear();
     if (options_.directory.empty())
@@ -124,7 +126,8 @@ void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs)
     look_for_others();
     const std::vector<CniPlugin> plugins = read_plugins();
     if (!pod_cidrs.empty())
-        write(render_conflist({.pod_cidrs = pod_cidrs, .bridge = options_.bridge, .plugins = plugins}));
+        write(render_conflist(
+            {.pod_cidrs = pod_cidrs, .bridge = options_.bridge, .plugins = plugins, .mtu = mtu}));
 }
 
 void CniConfigFile::look_for_others()

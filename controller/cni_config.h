@@ -4,6 +4,7 @@
 #include "controller/finding.h"
 #include "controller/log.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -33,6 +34,7 @@ struct CniList {
     std::vector<IpPrefix> pod_cidrs;
     std::string bridge;
     std::vector<CniPlugin> plugins;
+    std::uint32_t mtu = 0; // bytes; 0: the kernel's default
 };
 std::string render_conflist(const CniList& list);
 
@@ -54,7 +56,7 @@ public:
     // Looks at the folder, and writes the file when it is not what it should be. Without podCIDRs, while the
     // node is not ready, whatever is there stays. Reads two small files and a directory, so call it as often
     // as you like.
-    void check(const std::vector<IpPrefix>& pod_cidrs);
+    void check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t mtu);
 
     // Of the last check.
     const std::vector<Finding>& findings() const noexcept { return findings_; }

@@ -140,12 +140,16 @@ KernelMirror::Effect KernelMirror::apply(const netlink::LinkChanged& event)
                        vital_flags(known->second) != vital_flags(event.link) ||
                        known->second.name != event.link.name;
     const bool carries = carries_traffic(event.link.index);
-    facts_changed_ = facts_changed_ || (vital && carries);
+    const bool has_other_mtu =
+        !vital && carries && event.link.name != pod_bridge_ && known->second.mtu != event.link.mtu;
+    facts_changed_ = facts_changed_ || (vital && carries) || has_other_mtu;
     if (event.removed)
         links_.erase(event.link.index);
     else
         links_.insert_or_assign(event.link.index, event.link);
-    return vital && carries ? Effect::needs_dump : Effect::none;
+    if (vital && carries)
+        return Effect::needs_dump;
+    return has_other_mtu ? Effect::changed : Effect::none;
 }
 
 KernelMirror::Effect KernelMirror::apply(const netlink::AddressChanged& event)
@@ -185,10 +189,13 @@ LocalFacts KernelMirror::make_local_facts() const
     for (const auto& [key, route] : foreign_) {
         if (is_on_link(route)) {
             const std::string name = link_name(route.oif);
+            const bool is_pod_bridge = name == pod_bridge_; // whose MTU is its pods'
+            const auto link = links_.find(route.oif);
             facts.networks.push_back({.network = route.destination,
                                       .link = route.oif,
                                       .link_name = name,
-                                      .is_pod_bridge = name == pod_bridge_});
+                                      .is_pod_bridge = is_pod_bridge,
+                                      .mtu = link == links_.end() || is_pod_bridge ? 0 : link->second.mtu});
         } else if (is_default(route) && route.gateway) {
             facts.gateways.push_back({*route.gateway, route.oif});
         }

@@ -2,6 +2,7 @@
 
 #include "controller/forwarding.h"
 #include "controller/own_range.h"
+#include "controller/pod_mtu.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -108,7 +109,8 @@ LogLine NodeLife::about_self(LogLevel level, const char* node_event, const char*
 void NodeLife::check_cni_config()
 {
     pod_cidrs_ = reconciler_.plan().own_pod_cidrs;
-    cni_config_.check(readiness_.state == Readiness::State::ready ? pod_cidrs_ : std::vector<IpPrefix>{});
+    cni_config_.check(readiness_.state == Readiness::State::ready ? pod_cidrs_ : std::vector<IpPrefix>{},
+                      options_.mtu != 0 ? options_.mtu : pod_mtu(reconciler_.plan(), reconciler_.local()));
 }
 
 void NodeLife::note_api_works()

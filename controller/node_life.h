@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -30,6 +31,7 @@ public:
         std::filesystem::path cni_conf_dir; // empty: no CNI configuration is written
         std::filesystem::path state_dir;
         std::optional<HttpAddress> health; // none: no endpoint
+        std::uint32_t mtu = 0; // of pods, bytes; 0: what goes through the links that their packets leave by
         bool network_unavailable_condition = false;
         bool events = true;
         std::chrono::seconds look_interval{10};

@@ -121,6 +121,13 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "Folder where the container runtime looks for its CNI configuration; 05-routelet.conflist is "
            "written there once the node is ready. Empty: none is written")
         ->envname("ROUTELET_CNI_CONF_DIR");
+    run.add_option(
+           "--mtu", options.life.mtu,
+           "Largest packet that pods send, in bytes; 0 for what goes through each link that packets for "
+           "other nodes and for the world outside leave by")
+        ->envname("ROUTELET_MTU")
+        ->check(CLI::Range(0U, 65535U))
+        ->capture_default_str();
     run.add_option("--state-dir", raw.state_dir, "Folder of what routelet install wrote down")
         ->envname("ROUTELET_STATE_DIR")
         ->capture_default_str();
@@ -195,7 +202,7 @@ void check_router(const CLI::App& run, const RunOptions& options)
         throw CLI::ValidationError(option + " does not go with --role router: " + why);
     };
     for (const char* option :
-         {"--node-name", "--bridge", "--cni-conf-dir", "--state-dir", "--masquerade-exempt"})
+         {"--node-name", "--bridge", "--cni-conf-dir", "--mtu", "--state-dir", "--masquerade-exempt"})
         if (run.get_option(option)->count() > 0)
             refuse(option, "a router has no Node and no pods of its own");
     const auto check_flag = [&](const char* flag, bool value) {

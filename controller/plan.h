@@ -4,6 +4,7 @@
 #include "netlink/message.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@ struct OnLinkNetwork {
     netlink::IfIndex link{};
     std::string link_name;
     bool is_pod_bridge = false;
+    std::uint32_t mtu = 0; // bytes, of the link; 0: not known, or the pod bridge
 
     friend bool operator==(const OnLinkNetwork&, const OnLinkNetwork&) = default;
 };

@@ -119,10 +119,10 @@ TEST_CASE("the runtime prefers what sorts before ours and looks like a configura
 TEST_CASE("the file is written when the node is ready, and kept what it should be", "[cni-config]")
 {
     Folder f;
-    f.file.check({});
+    f.file.check({}, 0);
     CHECK_FALSE(std::filesystem::exists(f.conflist));
 
-    f.file.check(f.own);
+    f.file.check(f.own, 0);
     const std::string content = need(read_file(f.conflist));
     CHECK(content == render_conflist({f.own, "v-net-0", {}}));
     struct stat status {};
@@ -135,36 +135,41 @@ TEST_CASE("the file is written when the node is ready, and kept what it should b
 
     SECTION("it is left alone when nothing changed")
     {
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(f.lines.size() == 1);
     }
     SECTION("it is put back when somebody deletes it")
     {
         std::filesystem::remove(f.conflist);
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(need(read_file(f.conflist)) == content);
     }
     SECTION("it is put right when somebody edits it")
     {
         f.put(f.conflist, "{}");
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(need(read_file(f.conflist)) == content);
         CHECK_THAT(f.lines.back(), has_text("cause=changed"));
     }
     SECTION("it follows the own podCIDR")
     {
-        f.file.check({"10.244.9.0/24"_net});
+        f.file.check({"10.244.9.0/24"_net}, 0);
         CHECK_THAT(need(read_file(f.conflist)), has_text("10.244.9.0/24"));
+    }
+    SECTION("it follows the links' MTU")
+    {
+        f.file.check(f.own, 9000);
+        CHECK(json::parse(need(read_file(f.conflist)))["plugins"][0]["mtu"] == 9000);
     }
     SECTION("it chains portmap once that is installed")
     {
         f.put(f.plugins, R"({"plugins": [{"type": "portmap", "cniVersions": ["1.0.0"]}]})");
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK_THAT(need(read_file(f.conflist)), has_text("portmap"));
     }
     SECTION("it stays while the node is not ready")
     {
-        f.file.check({});
+        f.file.check({}, 0);
         CHECK(need(read_file(f.conflist)) == content);
     }
 }
@@ -176,38 +181,38 @@ TEST_CASE("what keeps pods from Routelet's network is a finding, and nothing of 
     SECTION("another configuration that sorts first")
     {
         f.put(f.directory / "00-other.conflist", "{}");
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(f.codes() == Strings{"cni-config-shadowed"});
         CHECK_THAT(f.file.findings()[0].detail, has_text((f.directory / "00-other.conflist").string()));
         CHECK(need(read_file(f.directory / "00-other.conflist")) == "{}");
         CHECK(std::filesystem::exists(f.conflist));
 
         std::filesystem::remove(f.directory / "00-other.conflist");
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(f.codes().empty());
     }
     SECTION("a folder that is not there, until it is")
     {
         std::filesystem::remove_all(f.directory);
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(f.codes() == Strings{"cni-config-unwritable"});
         CHECK_THAT(f.file.findings()[0].detail, has_text(f.directory.string()));
         std::filesystem::create_directory(f.directory);
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(f.codes().empty());
         CHECK(std::filesystem::exists(f.conflist));
     }
     SECTION("a list of plugins that cannot be read")
     {
         f.put(f.plugins, "{");
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(f.codes() == Strings{"cni-plugins-unknown"});
         CHECK(std::filesystem::exists(f.conflist));
     }
     SECTION("a portmap that cannot be chained")
     {
         f.put(f.plugins, R"({"plugins": [{"type": "portmap", "cniVersions": []}]})");
-        f.file.check(f.own);
+        f.file.check(f.own, 0);
         CHECK(f.codes() == Strings{"cni-plugin-unusable"});
     }
 }
@@ -216,6 +221,6 @@ TEST_CASE("without a folder there is neither file nor finding", "[cni-config]")
 {
     const Log log(LogFormat::text, LogLevel::error, [](const std::string&) { return true; });
     CniConfigFile file({{}, "/nonexistent/plugins.json", "v-net-0"}, log);
-    file.check({"10.244.1.0/24"_net});
+    file.check({"10.244.1.0/24"_net}, 0);
     CHECK(file.findings().empty());
 }

@@ -130,12 +130,18 @@ TEST_CASE_METHOD(Node, "the plugin is replaced while the old one runs, which goe
                  "[controller][install]")
 {
     fs::copy_file("/bin/sleep", installed()); // writing into a running program fails with ETXTBSY
+    int closed_by_exec[2];
+    REQUIRE(::pipe2(closed_by_exec, O_CLOEXEC) == 0);
+    const UniqueFd waits(closed_by_exec[0]);
     const pid_t running = ::fork();
     REQUIRE(running >= 0);
     if (running == 0) {
         ::execl(installed().c_str(), "routelet-cni", "60", nullptr);
         ::_exit(127);
     }
+    ::close(closed_by_exec[1]);
+    char none = 0;
+    REQUIRE(::read(waits.fd(), &none, 1) == 0); // it runs
 
     const auto done = install(options, log);
     const bool still_runs = ::waitpid(running, nullptr, WNOHANG) == 0;

@@ -144,6 +144,24 @@ TEST_CASE("what the notifications cannot tell is read from the kernel", "[reconc
     CHECK(f.kernel.our_routes().contains("10.244.2.0/24"_net));
 }
 
+TEST_CASE("another MTU of a link is known at once, and no reason to read the kernel again", "[reconcile]")
+{
+    Fixture f;
+    f.kernel.state.links[0].mtu = 1500;
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    CHECK(f.reconciler.local().networks[0].mtu == 1500);
+    const int dumps = f.kernel.dumps;
+
+    f.kernel.state.links[0].mtu = 1450;
+    const netlink::LinkChanged changed{.link = f.kernel.state.links[0], .removed = false};
+    CHECK(f.reconciler.observe({changed}));
+    CHECK(f.reconcile("kernel"));
+    CHECK(f.reconciler.local().networks[0].mtu == 1450);
+    CHECK(f.kernel.dumps == dumps);
+    CHECK_FALSE(f.reconciler.observe({changed}));
+}
+
 TEST_CASE("a pod that starts or stops is no reason to read the kernel again", "[reconcile]")
 {
     Fixture f;
