@@ -1,5 +1,6 @@
 #include "controller/pod_mtu.h"
 #include "test/support/catch.h"
+#include "test/support/nodes.h"
 #include "test/unit/planned_cluster.h"
 
 using namespace routelet;
