@@ -27,6 +27,7 @@ namespace {
 constexpr std::string_view usage =
     "routelet-cni is a CNI plugin: a container runtime runs it, with CNI_COMMAND and its parameters in the\n"
     "environment and the network configuration on standard input.\n"
+    "Called by the name loopback, it is the plugin that sets up a pod's lo.\n"
     "Commands: ADD DEL CHECK GC STATUS VERSION. CNI versions: 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0.\n"
     "ROUTELET_CNI_LOG=FILE (or =stderr) logs one line for every call.\n"
     "Options: --version, --help.\n";
@@ -138,10 +139,15 @@ int run_by_hand(int count, char** arguments)
     return option.empty() ? 0 : 1;         // as the reference plugins do without an option
 }
 
-int run_as_plugin(const std::string& command)
+Plugin called_as(std::string_view program)
+{
+    return program.substr(program.rfind('/') + 1) == "loopback" ? Plugin::loopback : Plugin::routelet;
+}
+
+int run_as_plugin(Plugin plugin, const std::string& command)
 {
     const auto start = std::chrono::steady_clock::now();
-    const Outcome outcome = run(variable, input_for(command));
+    const Outcome outcome = run(plugin, variable, input_for(command));
     const bool told = write_all(STDOUT_FILENO, outcome.output);
     log_call(command, outcome, std::chrono::steady_clock::now() - start);
     return told ? outcome.exit_code : 1;
@@ -156,5 +162,7 @@ int main(int count, char** arguments)
     occupy_standard_descriptors();
     std::signal(SIGPIPE, SIG_IGN); // a runtime that went away is an error of write()
     const std::string command = variable("CNI_COMMAND");
-    return command.empty() ? run_by_hand(count, arguments) : run_as_plugin(command);
+    if (command.empty())
+        return run_by_hand(count, arguments);
+    return run_as_plugin(called_as(count > 0 ? arguments[0] : ""), command);
 }

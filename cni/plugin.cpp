@@ -5,6 +5,7 @@
 #include "cni/config.h"
 #include "cni/error.h"
 #include "cni/ipam.h"
+#include "cni/loopback.h"
 
 #include <algorithm>
 #include <exception>
@@ -181,6 +182,26 @@ Result<std::string> dispatch(const Environment& call, const Result<std::string>&
     return std::string{};
 }
 
+// Its configuration has nothing beside what every verb needs, which is what DEL reads.
+Result<std::string> dispatch_loopback(const Environment& call, const Result<std::string>& input)
+{
+    if (!input)
+        return input.error();
+    const Result<Config> config = parse_config(*input, Verb::del, call.args);
+    if (!config)
+        return config.error();
+    return run_loopback(call, *config, *input);
+}
+
+// It sets up lo, whatever the runtime calls the interface; no attachment of ours can have that name.
+Variables with_interface_of_any_name(const Variables& variable)
+{
+    return [&variable](const char* name) {
+        std::string value = variable(name);
+        return std::string_view(name) == "CNI_IFNAME" && value == "lo" ? "eth0" : value;
+    };
+}
+
 // containerd takes a DEL error with these words for success, and the attachment would leak (go-cni, Remove).
 Error without_swallowed_words(Error error)
 {
@@ -197,14 +218,16 @@ Outcome failed(const Error& error, const Result<std::string>& input)
             error.text()};
 }
 
-Outcome run_unguarded(const Variables& variable, const Result<std::string>& input)
+Outcome run_unguarded(Plugin plugin, const Variables& variable, const Result<std::string>& input)
 {
-    const Result<Environment> call = read_environment(variable);
+    const bool is_loopback = plugin == Plugin::loopback;
+    const Result<Environment> call =
+        read_environment(is_loopback ? with_interface_of_any_name(variable) : variable);
     if (!call)
         return failed(call.error(), input);
     if (call->verb == Verb::version)
         return {render_versions(input ? asked_version(*input) : ""), 0, ""};
-    const Result<std::string> output = dispatch(*call, input);
+    const Result<std::string> output = is_loopback ? dispatch_loopback(*call, input) : dispatch(*call, input);
     if (output)
         return {*output, 0, ""};
     return failed(call->verb == Verb::del ? without_swallowed_words(output.error()) : output.error(), input);
@@ -212,10 +235,10 @@ Outcome run_unguarded(const Variables& variable, const Result<std::string>& inpu
 
 } // namespace
 
-Outcome run(const Variables& variable, const Result<std::string>& input)
+Outcome run(Plugin plugin, const Variables& variable, const Result<std::string>& input)
 {
     try {
-        return run_unguarded(variable, input);
+        return run_unguarded(plugin, variable, input);
     } catch (
         const std::exception& bug) { // out of memory, or an error of ours: the caller still gets its JSON
         return failed(failure(ErrorCode::system_failure, std::string("internal error: ") + bug.what()),

@@ -122,6 +122,18 @@ void remove_plugin(const fs::path& folder, Report& report)
     report.remove(path.string(), [&] { return remove_file(path); });
 }
 
+// `routelet install` makes it where there was no plugin of that name.
+void remove_loopback(const fs::path& folder, Report& report)
+{
+    const fs::path path = folder / "loopback";
+    std::error_code is_none;
+    if (fs::read_symlink(path, is_none) != "routelet-cni")
+        return;
+    report.remove(path.string(), [&] { return remove_file(path); });
+    report.note("container runtimes need a plugin named loopback for each pod; install one "
+                "(containernetworking/plugins) unless the next network brings it");
+}
+
 // The folder itself may be a mount, as in the pod of manifests/cleanup.yaml, and goes with the next boot.
 void remove_state(const fs::path& folder, Report& report)
 {
@@ -305,6 +317,7 @@ Result<bool> clean_up(const CleanupOptions& options, std::ostream& out)
     if (*pods == Pods::none) {
         remove_state(options.state_dir, report);
         remove_plugin(options.cni_bin_dir, report);
+        remove_loopback(options.cni_bin_dir, report);
     } else {
         report.leave(options.state_dir.string() + " and " + (options.cni_bin_dir / "routelet-cni").string(),
                      "the container runtime needs them to take these pods down");

@@ -111,6 +111,21 @@ Result<> copy_plugin(const InstallOptions& options, const Log& log)
     return {};
 }
 
+// What somebody else has put there stays, and so does a link whose target is away for a moment.
+Result<> link_loopback(const fs::path& folder, const Log& log)
+{
+    const fs::path link = folder / "loopback";
+    std::error_code failed;
+    fs::create_symlink(own_plugin, link, failed);
+    if (failed && failed != std::errc::file_exists)
+        return with_remedy({failed, "making " + link.string()}, folder);
+    if (!failed)
+        log.write(LogLine(LogLevel::info, "plugin-installed")
+                      .with("path", link.string())
+                      .with("detail", "there was no plugin of that name, which runtimes need for each pod"));
+    return {};
+}
+
 std::vector<std::string> versions_of(const fs::path& plugin, const Log& log)
 {
     Result<std::vector<std::string>> versions = ask_cni_versions(plugin);
@@ -148,6 +163,8 @@ Result<> install(const InstallOptions& options, const Log& log)
     remove_leftovers(options.cni_bin_dir, log);
     if (auto copied = copy_plugin(options, log); !copied)
         return copied;
+    if (auto linked = link_loopback(options.cni_bin_dir, log); !linked)
+        return linked;
     const auto written =
         write_file_atomically(options.state_dir / "plugins.json", describe_plugins(options.cni_bin_dir, log));
     if (!written)

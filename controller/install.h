@@ -20,6 +20,8 @@ struct InstallOptions {
 //
 // A plugin that could not be asked has no versions; one that is not there is left out.
 //
+// Where there is no plugin "loopback", which runtimes need for each pod, a link of that name to ours is made.
+//
 // Whenever it is killed, and whoever runs the plugin meanwhile, the folder has the old plugin or the new one
 // and never a part. Bytes that are there already are not written again; what a killed run left is removed.
 // Folders that are missing are made. Fails, naming the file and what to do, when one of the two files could

@@ -28,6 +28,7 @@ public:
         for (const fs::path& folder : {options.cni_bin_dir, options.cni_conf_dir, options.state_dir})
             fs::create_directories(folder);
         fs::copy_file(ROUTELET_CNI_PROGRAM, options.cni_bin_dir / "routelet-cni");
+        fs::create_symlink("routelet-cni", options.cni_bin_dir / "loopback");
         put(options.cni_conf_dir / "05-routelet.conflist", R"({"name":"routelet","plugins":[]})");
         put(options.state_dir / "plugins.json", "{}");
         add_uplink("eth0", {"192.168.1.11/24", "fd00:192:168:1::11/64"});
@@ -80,7 +81,7 @@ TEST_CASE_METHOD(UsedNode, "cleanup leaves nothing of Routelet's on a node witho
     for (const char* line :
          {"removed: route 10.244.2.0/24 via 192.168.1.12", "removed: route fd00:2::/64",
           "removed: interface v-net-0", "removed: nftables table inet routelet", "05-routelet.conflist\n",
-          "bin/routelet-cni\n", "ipam\n", "note: IPv6 forwarding stays on"})
+          "bin/routelet-cni\n", "bin/loopback\n", "ipam\n", "note: IPv6 forwarding stays on"})
         CHECK_THAT(said, has_text(line));
 
     CHECK(clean_up()); // and once more is no error
@@ -117,7 +118,8 @@ TEST_CASE_METHOD(UsedNode, "cleanup takes nothing that is not Routelet's", "[ker
         const bool ours =
             line.find("metric 8200") != std::string::npos && line.find("proto 82 ") != std::string::npos;
         const bool our_file = line.find("05-routelet") != std::string::npos ||
-                              line.ends_with("/routelet-cni") || line.find("/run") != std::string::npos;
+                              line.ends_with("/routelet-cni") || line.ends_with("/loopback") ||
+                              line.find("/run") != std::string::npos;
         INFO(line);
         if (!ours && !our_file && line != "table inet routelet {")
             CHECK(after.contains(line));
@@ -130,6 +132,8 @@ TEST_CASE_METHOD(UsedNode, "what has Routelet's names but not its marks stays, a
     run("ip link add v-net-0 type bridge"); // made by hand
     put(options.cni_conf_dir / "05-routelet.conflist", R"({"name":"mine","plugins":[]})");
     put(options.cni_bin_dir / "routelet-cni", "another program");
+    fs::remove(options.cni_bin_dir / "loopback");
+    put(options.cni_bin_dir / "loopback", "the runtime's");
     put(options.state_dir / "notes", "an operator's");
 
     CHECK_FALSE(clean_up());
@@ -141,6 +145,7 @@ TEST_CASE_METHOD(UsedNode, "what has Routelet's names but not its marks stays, a
         CHECK_THAT(said, has_text(line));
     CHECK(output("ip -o link show v-net-0") != "");
     CHECK(need(read_file(options.cni_bin_dir / "routelet-cni")) == "another program");
+    CHECK(need(read_file(options.cni_bin_dir / "loopback")) == "the runtime's");
     CHECK(need(read_file(options.state_dir / "notes")) == "an operator's");
 }
 

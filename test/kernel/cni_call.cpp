@@ -31,7 +31,8 @@ std::string content_of(const UniqueFd& file)
 
 } // namespace
 
-CniCall::CniCall(const std::map<std::string, std::string>& environment, const std::string& input)
+CniCall::CniCall(const std::map<std::string, std::string>& environment, const std::string& input,
+                 std::string program)
     : input_(memory_file(input)), output_(memory_file("")), errors_(memory_file(""))
 {
     std::vector<std::string> texts;
@@ -41,7 +42,6 @@ CniCall::CniCall(const std::map<std::string, std::string>& environment, const st
     for (std::string& text : texts)
         variables.push_back(text.data());
     variables.push_back(nullptr);
-    std::string program = ROUTELET_CNI_PROGRAM;
     char* const arguments[] = {program.data(), nullptr};
 
     child_ = ::fork();
@@ -50,7 +50,7 @@ CniCall::CniCall(const std::map<std::string, std::string>& environment, const st
         ::dup2(input_.fd(), STDIN_FILENO);
         ::dup2(output_.fd(), STDOUT_FILENO);
         ::dup2(errors_.fd(), STDERR_FILENO);
-        ::execve(program.c_str(), arguments, variables.data());
+        ::execve(ROUTELET_CNI_PROGRAM, arguments, variables.data());
         ::_exit(127);
     }
 }

@@ -26,7 +26,9 @@ struct CniReply {
 // configuration on standard input.
 class CniCall {
 public:
-    CniCall(const std::map<std::string, std::string>& environment, const std::string& input);
+    // `program` is the name that it is called by.
+    CniCall(const std::map<std::string, std::string>& environment, const std::string& input,
+            std::string program = "routelet-cni");
     CniCall(const CniCall&) = delete;
     CniCall(CniCall&& other) noexcept;
     ~CniCall(); // ends the process if it still runs

@@ -87,8 +87,32 @@ TEST_CASE_METHOD(Node, "install makes the plugin executable in the runtime's fol
     struct stat status {};
     REQUIRE(::stat(installed().c_str(), &status) == 0);
     CHECK((status.st_mode & 07777U) == 0755U);
-    CHECK(files_in(options.cni_bin_dir) == 1);
+    CHECK(files_in(options.cni_bin_dir) == 2); // and loopback
     CHECK_THAT(logged, has_text("event=plugin-installed"));
+}
+
+TEST_CASE_METHOD(Node, "where there is no loopback, a link to the plugin is made", "[controller][install]")
+{
+    const fs::path loopback = options.cni_bin_dir / "loopback";
+    SECTION("there is none")
+    {
+        need(install(options, log));
+        CHECK(fs::read_symlink(loopback) == "routelet-cni");
+        CHECK(need(read_file(loopback)) == need(read_file(options.plugin)));
+        CHECK_THAT(logged, has_text("path=" + loopback.string()));
+
+        logged.clear();
+        need(install(options, log));
+        CHECK(fs::read_symlink(loopback) == "routelet-cni");
+        CHECK_THAT(logged, !has_text("loopback"));
+    }
+    SECTION("the runtime's own is left alone")
+    {
+        put(loopback, "the runtime's");
+        need(install(options, log));
+        CHECK_FALSE(fs::is_symlink(loopback));
+        CHECK(need(read_file(loopback)) == "the runtime's");
+    }
 }
 
 TEST_CASE_METHOD(Node, "a plugin with the same bytes is not written again", "[controller][install]")
@@ -181,7 +205,7 @@ TEST_CASE_METHOD(Node, "whenever it is killed, the folder has the old plugin or 
     CHECK(unfinished > 0); // or nothing was tried
     need(install(options, log));
     CHECK(need(read_file(installed())) == fresh);
-    CHECK(files_in(options.cni_bin_dir) == 1); // what the killed ones left is gone
+    CHECK(files_in(options.cni_bin_dir) == 2); // what the killed ones left is gone
 }
 
 TEST_CASE_METHOD(Node, "leftovers of a killed run are removed, other files are not", "[controller][install]")
@@ -193,7 +217,7 @@ TEST_CASE_METHOD(Node, "leftovers of a killed run are removed, other files are n
     need(install(options, log));
 
     CHECK_FALSE(fs::exists(options.cni_bin_dir / ".routelet-cni.1.tmp"));
-    CHECK(files_in(options.cni_bin_dir) == 3);
+    CHECK(files_in(options.cni_bin_dir) == 4);
 }
 
 TEST_CASE_METHOD(Node, "plugins.json has the plugins that are there, with the CNI versions they speak",
