@@ -32,17 +32,21 @@ std::string content_of(const UniqueFd& file)
 } // namespace
 
 CniCall::CniCall(const std::map<std::string, std::string>& environment, const std::string& input,
-                 std::string program)
+                 const How& how)
     : input_(memory_file(input)), output_(memory_file("")), errors_(memory_file(""))
 {
     std::vector<std::string> texts;
-    for (const auto& [name, value] : environment)
-        texts.push_back(name + "=" + value);
+    for (const auto& [variable, value] : environment)
+        texts.push_back(variable + "=" + value);
     std::vector<char*> variables;
     for (std::string& text : texts)
         variables.push_back(text.data());
+    std::string no_leak_check = "ASAN_OPTIONS=detect_leaks=0"; // LeakSanitizer traces, too: one at a time
+    if (how.is_traced)
+        variables.push_back(no_leak_check.data());
     variables.push_back(nullptr);
-    char* const arguments[] = {program.data(), nullptr};
+    std::string name = how.called_as;
+    char* const arguments[] = {name.data(), nullptr};
 
     child_ = ::fork();
     REQUIRE(child_ >= 0);
@@ -50,7 +54,9 @@ CniCall::CniCall(const std::map<std::string, std::string>& environment, const st
         ::dup2(input_.fd(), STDIN_FILENO);
         ::dup2(output_.fd(), STDOUT_FILENO);
         ::dup2(errors_.fd(), STDERR_FILENO);
-        ::execve(ROUTELET_CNI_PROGRAM, arguments, variables.data());
+        if (how.is_traced && !be_traced())
+            ::_exit(126);
+        ::execve(how.program.c_str(), arguments, variables.data());
         ::_exit(127);
     }
 }
@@ -78,6 +84,18 @@ CniReply CniCall::wait()
 {
     int status = 0;
     REQUIRE(::waitpid(std::exchange(child_, -1), &status, 0) > 0);
+    return reply(status);
+}
+
+CniReply CniCall::wait_asking(const std::function<Fate(const SystemCall&)>& decide)
+{
+    const int status = trace(child_, decide);
+    child_ = -1;
+    return reply(status);
+}
+
+CniReply CniCall::reply(int status) const
+{
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, content_of(output_), content_of(errors_)};
 }
 

@@ -1,11 +1,13 @@
 #pragma once
 #include "base/unique_fd.h"
 #include "netlink/netns.h"
+#include "test/support/system_calls.h"
 
 #include <nlohmann/json.hpp>
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <string>
 
@@ -26,17 +28,29 @@ struct CniReply {
 // configuration on standard input.
 class CniCall {
 public:
-    // `program` is the name that it is called by.
-    CniCall(const std::map<std::string, std::string>& environment, const std::string& input,
-            std::string program = "routelet-cni");
+    struct How {
+        std::string program = ROUTELET_CNI_PROGRAM;
+        std::string called_as = program; // its first argument
+        bool is_traced = false;          // be_traced(): it stops before its first instruction
+    };
+
+    CniCall(const std::map<std::string, std::string>& environment, const std::string& input, const How& how);
+    CniCall(const std::map<std::string, std::string>& environment, const std::string& input)
+        : CniCall(environment, input, How{})
+    {
+    }
     CniCall(const CniCall&) = delete;
     CniCall(CniCall&& other) noexcept;
     ~CniCall(); // ends the process if it still runs
 
     void kill() const; // SIGKILL, as runtimes do on a timeout
     CniReply wait();
+    // Of a call that is traced: with a say in each of its system calls.
+    CniReply wait_asking(const std::function<Fate(const SystemCall&)>& decide);
 
 private:
+    CniReply reply(int status) const;
+
     pid_t child_ = -1;
     UniqueFd input_;
     UniqueFd output_;

@@ -17,7 +17,7 @@ struct LoopbackFixture : CniFixture {
     {
         auto environment = environment_of(command, "pod1", pod.path());
         environment["CNI_IFNAME"] = "lo";
-        return CniCall(environment, loopback.dump(), "/opt/cni/bin/loopback").wait();
+        return CniCall(environment, loopback.dump(), {.called_as = "/opt/cni/bin/loopback"}).wait();
     }
     bool is_up() const
     {
@@ -93,7 +93,7 @@ TEST_CASE_METHOD(LoopbackFixture,
                  "[kernel][cni][loopback]")
 {
     auto environment = environment_of("ADD", "pod1", "/proc/self/ns/pid");
-    CHECK(CniCall(environment, loopback.dump(), "loopback").wait().exit_code == 1);
+    CHECK(CniCall(environment, loopback.dump(), {.called_as = "loopback"}).wait().exit_code == 1);
     environment["CNI_COMMAND"] = "DEL";
-    CHECK(CniCall(environment, loopback.dump(), "loopback").wait().exit_code == 0);
+    CHECK(CniCall(environment, loopback.dump(), {.called_as = "loopback"}).wait().exit_code == 0);
 }

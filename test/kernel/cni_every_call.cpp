@@ -1,0 +1,225 @@
+// The plugin, interfered with at each of its system calls in turn: killed there, or told that the call
+// failed.
+#include "test/kernel/cni_fixture.h"
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <functional>
+
+using namespace routelet;
+using namespace routelet::test;
+using nlohmann::json;
+
+namespace {
+
+// The n-th call (from 1) meets its fate. Counting begins with the reading of standard input: until then it is
+// the start of any program, which differs between builds and has no effect on anything.
+class Nth {
+public:
+    Nth(std::size_t number, Fate fate) : number_(number), fate_(fate) {}
+
+    Fate operator()(const SystemCall& call)
+    {
+        has_begun_ = has_begun_ || (call.number == SYS_read && call.arguments[0] == STDIN_FILENO);
+        if (!has_begun_ || (fate_.error != 0 && fails_never(call.number)) || ++count_ != number_)
+            return {};
+        has_met_ = true;
+        call_ = call;
+        return fate_;
+    }
+    bool has_met() const { return has_met_; } // else the program made fewer calls
+    long call() const { return call_.number; }
+    bool is_the_answer() const { return call_.number == SYS_write && call_.arguments[0] == STDOUT_FILENO; }
+
+private:
+    // Memory, signals and the end: calls of the C library's that fail for other reasons, or never.
+    static bool fails_never(long number)
+    {
+        for (const long other : {SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise,
+                                 SYS_futex, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_clock_nanosleep,
+                                 SYS_clock_gettime, SYS_getpid, SYS_gettid, SYS_exit_group})
+            if (number == other)
+                return true;
+        return false;
+    }
+
+    std::size_t number_;
+    Fate fate_;
+    bool has_begun_ = false;
+    bool has_met_ = false;
+    std::size_t count_ = 0;
+    SystemCall call_;
+};
+
+constexpr std::size_t fewest_calls = 20; // else the sweep did not meet what it is for
+
+class EveryCall : public CniFixture {
+public:
+    CniReply call_with(Nth& nth, const std::string& command, const std::string& container,
+                       const std::string& netns) const
+    {
+        return CniCall(environment_of(command, container, netns), config.dump(), {.is_traced = true})
+            .wait_asking(std::ref(nth));
+    }
+    // Calls `round` with 1, 2, 3, ... until it says that there is no such call any more.
+    static void sweep(const std::function<bool(std::size_t)>& round)
+    {
+        std::size_t number = 1;
+        while (round(number))
+            ++number;
+        CHECK(number > fewest_calls);
+    }
+
+    // Nothing is left but of the pod "living", which was there before.
+    void require_clean()
+    {
+        REQUIRE(reservations() == std::set<std::string>{"10.244.1.2", "fd00:1::2"});
+        REQUIRE(veths().size() == 1);
+        REQUIRE(std::filesystem::is_empty(state() / "by-id") == false);
+        REQUIRE(std::distance(std::filesystem::directory_iterator(state() / "by-id"), {}) == 1);
+    }
+    void require_works(const PodNetns& pod) const
+    {
+        run_in(pod, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null && ping -q -c 1 -W 2 fd00:1::1 >/dev/null");
+    }
+    // A failure as the specification wants it: one JSON object with a code and a message.
+    static void require_error(const CniReply& reply)
+    {
+        REQUIRE(reply.exit_code == 1);
+        const json document = json::parse(reply.output, nullptr, false);
+        REQUIRE(document.is_object());
+        REQUIRE(document["code"].is_number());
+        REQUIRE(document["msg"].get<std::string>().size() > 10);
+    }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(EveryCall, "an ADD killed at any system call is cleaned by a DEL", "[kernel][cni]")
+{
+    const PodNetns living = make_pod_netns();
+    add("living", living);
+    const PodNetns pod = make_pod_netns();
+    sweep([&](std::size_t number) {
+        Nth nth(number, Fate::killing());
+        const CniReply reply = call_with(nth, "ADD", "victim", pod.path());
+        CAPTURE(number, nth.call());
+        REQUIRE((nth.has_met() || reply.exit_code == 0));
+        del("victim", number % 2 == 0 ? pod.path() : "");
+        require_clean();
+        return nth.has_met();
+    });
+    require_works(living);
+}
+
+TEST_CASE_METHOD(EveryCall, "an ADD killed at any system call is made good by another", "[kernel][cni]")
+{
+    const PodNetns living = make_pod_netns();
+    add("living", living);
+    const PodNetns pod = make_pod_netns();
+    sweep([&](std::size_t number) {
+        Nth nth(number, Fate::killing());
+        (void)call_with(nth, "ADD", "victim", pod.path());
+        CAPTURE(number, nth.call());
+        const CniReply again = call("ADD", "victim", pod.path());
+        INFO(again.output);
+        // Killed after all was done, it counts as an attachment whose answer got lost.
+        REQUIRE((again.exit_code == 0 || again.code() == 102));
+        REQUIRE(reservations().size() == 4);
+        require_works(pod);
+        del("victim", pod.path());
+        require_clean();
+        return nth.has_met();
+    });
+}
+
+TEST_CASE_METHOD(EveryCall, "the first ADD of a node, killed at any system call, stops no other",
+                 "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    sweep([&](std::size_t number) {
+        Nth nth(number, Fate::killing());
+        (void)call_with(nth, "ADD", "victim", pod.path());
+        CAPTURE(number, nth.call());
+        const PodNetns second = make_pod_netns();
+        add("second", second);
+        require_works(second);
+        del("victim", pod.path());
+        del("second", second.path());
+        REQUIRE(reservations().empty());
+        REQUIRE(veths().empty());
+        run("ip link del v-net-0"); // the node as it was before
+        std::filesystem::remove_all(state().parent_path());
+        return nth.has_met();
+    });
+}
+
+TEST_CASE_METHOD(EveryCall, "a DEL killed at any system call is completed by another", "[kernel][cni]")
+{
+    const PodNetns living = make_pod_netns();
+    add("living", living);
+    const PodNetns pod = make_pod_netns();
+    sweep([&](std::size_t number) {
+        add("victim", pod);
+        Nth nth(number, Fate::killing());
+        (void)call_with(nth, "DEL", "victim", pod.path());
+        CAPTURE(number, nth.call());
+        del("victim", number % 2 == 0 ? pod.path() : "");
+        require_clean();
+        return nth.has_met();
+    });
+}
+
+TEST_CASE_METHOD(EveryCall, "an ADD whose system calls fail says so and leaves nothing, or does without",
+                 "[kernel][cni]")
+{
+    const Fate fate = GENERATE(Fate::failing(ENOSPC), Fate::failing(EIO), Fate::failing(EMFILE),
+                               Fate::failing(EPERM), Fate::failing(ENOBUFS), Fate::belied(EIO));
+    const PodNetns living = make_pod_netns();
+    add("living", living);
+    const PodNetns pod = make_pod_netns();
+    sweep([&](std::size_t number) {
+        Nth nth(number, fate);
+        const CniReply reply = call_with(nth, "ADD", "victim", pod.path());
+        CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
+        if (reply.exit_code == 0) {
+            REQUIRE(reply.document()["ips"].size() == 2);
+            require_works(pod);
+        } else if (nth.is_the_answer()) {
+            REQUIRE(reply.exit_code == 1); // nobody has heard of it: left to the DEL
+        } else {
+            require_error(reply);
+            require_clean();
+        }
+        del("victim", pod.path());
+        require_clean();
+        return nth.has_met();
+    });
+}
+
+TEST_CASE_METHOD(EveryCall, "a DEL whose system calls fail says so, and the next one frees the rest",
+                 "[kernel][cni]")
+{
+    const Fate fate = GENERATE(Fate::failing(ENOSPC), Fate::failing(EIO), Fate::failing(EMFILE),
+                               Fate::failing(EPERM), Fate::failing(ENOBUFS), Fate::belied(EIO));
+    const PodNetns living = make_pod_netns();
+    add("living", living);
+    const PodNetns pod = make_pod_netns();
+    sweep([&](std::size_t number) {
+        add("victim", pod);
+        Nth nth(number, fate);
+        const CniReply reply = call_with(nth, "DEL", "victim", pod.path());
+        CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
+        if (reply.exit_code == 0) {
+            REQUIRE(reply.output.empty());
+            require_clean(); // success is never a leak
+        } else {
+            require_error(reply);
+            del("victim", pod.path());
+            require_clean();
+        }
+        return nth.has_met();
+    });
+}
