@@ -206,6 +206,17 @@ Result<std::optional<Link>> find_link(Socket& socket, IfIndex index)
     return find(socket, std::move(request.about("finding " + named(index))));
 }
 
+Result<std::optional<Link>> find_link_by_alternative_name(Socket& socket, std::string_view name)
+{
+    Request request(RTM_GETLINK, 0, ifinfomsg{});
+    request.about("finding link " + std::string(name)).put(IFLA_ALT_IFNAME, name);
+    Result<std::optional<Link>> found = find(socket, std::move(request));
+    // An old kernel does not see that the request has a name.
+    if (!found && found.error().code == boost::system::errc::invalid_argument)
+        return std::nullopt;
+    return found;
+}
+
 Request make_bridge(const NewBridge& bridge)
 {
     Request link(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, for_link(IfIndex{}, IFF_UP));
@@ -251,6 +262,13 @@ Request set_port_up(const PortSettings& settings)
         link.nest(IFLA_INFO_SLAVE_DATA, [&] { link.put_u8(IFLA_BRPORT_MODE, settings.hairpin ? 1 : 0); });
     });
     return std::move(link.about("setting up bridge port " + std::to_string(to_int(settings.port))));
+}
+
+Request add_alternative_name(IfIndex link, std::string_view name)
+{
+    Request request(RTM_NEWLINKPROP, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, for_link(link));
+    request.nest(IFLA_PROP_LIST, [&] { request.put(IFLA_ALT_IFNAME, name); });
+    return std::move(request.about("giving " + named(link) + " the name " + std::string(name)));
 }
 
 Request set_link_up(IfIndex link)

@@ -55,6 +55,9 @@ Result<std::vector<Link>> list_links(Socket& socket);
 Result<std::optional<Link>> find_link(Socket& socket, std::string_view name);
 Result<std::optional<Link>> find_link(Socket& socket, IfIndex index);
 
+// By a name that add_alternative_name() gave. Kernels before 5.5 have none.
+Result<std::optional<Link>> find_link_by_alternative_name(Socket& socket, std::string_view name);
+
 // A bridge, up, with its address fixed so that it does not follow its ports. EEXIST when the name is taken.
 struct NewBridge {
     std::string name{};
@@ -83,6 +86,10 @@ struct PortSettings {
     bool hairpin = true;
 };
 Request set_port_up(const PortSettings& settings);
+
+// A further name of at most 127 bytes, which belongs to one link of the namespace only, and goes with it
+// (`ip link property add dev LINK altname NAME`). EOPNOTSUPP before Linux 5.5.
+Request add_alternative_name(IfIndex link, std::string_view name);
 
 Request set_link_up(IfIndex link);
 // Deletes by name or by index; ENODEV when there is none.

@@ -169,3 +169,24 @@ TEST_CASE_METHOD(NetnsFixture, "a neighbour entry replaces that of the address's
     CHECK_THAT(output("ip neighbour show " + address.to_string() + " dev up0"),
                has_text("lladdr 0a:58:0a:f4:01:02 STALE"));
 }
+
+TEST_CASE_METHOD(NetnsFixture, "a further name finds its link, belongs to it alone, and goes with it",
+                 "[kernel][netlink]")
+{
+    const auto uplink = add_uplink("up0", {});
+    const std::string name = GENERATE("pod-10.244.1.7", "pod-fd00:10:244:1234:5678:9abc:def0:1234");
+    CHECK_FALSE(need(find_link_by_alternative_name(socket(), name)).has_value());
+
+    need(socket().execute(add_alternative_name(uplink, name)));
+    const auto found = need(find_link_by_alternative_name(socket(), name));
+    REQUIRE(found.has_value());
+    CHECK(found->index == uplink);
+    CHECK_THAT(output("ip link show " + name), has_text("up0"));
+
+    const auto again = socket().execute(add_alternative_name(index_of("up0-far"), name));
+    REQUIRE_FALSE(again.has_value());
+    CHECK(again.error().code == boost::system::errc::file_exists);
+
+    run("ip link del up0");
+    CHECK_FALSE(need(find_link_by_alternative_name(socket(), name)).has_value());
+}
