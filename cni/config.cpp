@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <charconv>
 
 namespace routelet::cni {
 namespace {
@@ -155,8 +156,8 @@ Result<RangeSet> parse_range_set(const json& list)
     return RangeSet::make(std::move(ranges));
 }
 
-// "subnet" beside "ranges" stands for a set of its own, the first.
-Result<std::vector<RangeSet>> parse_range_sets(const json& ipam)
+// First the capability "ipRanges", then "ranges"; "subnet" beside it stands for a set of its own, the first.
+Result<std::vector<RangeSet>> parse_range_sets(const json& document, const json& ipam)
 {
     json lists = json::array();
     if (ipam.contains("subnet") && !ipam["subnet"].is_null())
@@ -164,6 +165,15 @@ Result<std::vector<RangeSet>> parse_range_sets(const json& ipam)
     const Result<const json*> listed = read_array(ipam, "ranges");
     if (!listed)
         return listed.error();
+    const Result<const json*> runtime = read_object(document, "runtimeConfig");
+    if (!runtime)
+        return runtime.error();
+    const Result<const json*> asked =
+        *runtime == nullptr ? Result<const json*>(nullptr) : read_array(**runtime, "ipRanges");
+    if (!asked)
+        return asked.error();
+    if (*asked != nullptr)
+        lists = **asked;
     if (*listed != nullptr)
         lists.insert(lists.end(), (*listed)->begin(), (*listed)->end());
     if (lists.empty())
@@ -277,8 +287,12 @@ Result<std::uint32_t> parse_mtu(const json& document, const std::vector<RangeSet
 // "10.244.1.7" or "10.244.1.7/24": the length is the range's in any case.
 Result<> add_wanted_address(std::string_view text, PodNetwork& pod)
 {
-    const Result<IpAddress> address = IpAddress::parse(text.substr(0, text.find('/')));
-    if (!address)
+    const std::size_t slash = text.find('/');
+    const Result<IpAddress> address = IpAddress::parse(text.substr(0, slash));
+    unsigned length = 0; // bits
+    const std::string_view digits = slash == std::string_view::npos ? "0" : text.substr(slash + 1);
+    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
+    if (!address || failed != std::errc() || end != digits.data() + digits.size() || length > address->bits())
         return invalid("the requested address \"" + std::string(text) + "\" is not one");
     if (std::ranges::find(pod.wanted_addresses, *address) == pod.wanted_addresses.end())
         pod.wanted_addresses.push_back(*address);
@@ -335,10 +349,6 @@ Result<> parse_wishes(const json& document, const CniArgs& args, PodNetwork& pod
     const Result<const json*> runtime = read_object(document, "runtimeConfig");
     if (!runtime)
         return runtime.error();
-    if (*runtime != nullptr && (*runtime)->contains("ipRanges") && !(**runtime)["ipRanges"].is_null())
-        return failure(ErrorCode::unsupported_field,
-                       "\"runtimeConfig\": \"ipRanges\": " + (**runtime)["ipRanges"].dump() +
-                           " is not supported");
     for (const json* object : {*of_cni, *runtime})
         if (object != nullptr)
             if (auto added = add_wishes(*object, pod); !added)
@@ -393,7 +403,7 @@ Result<> parse_ipam(const json& document, PodNetwork& pod)
         return failure(ErrorCode::unsupported_field,
                        "\"resolvConf\": \"" + **resolv_conf + "\" is not supported; use \"dns\"");
 
-    Result<std::vector<RangeSet>> sets = parse_range_sets(**ipam);
+    Result<std::vector<RangeSet>> sets = parse_range_sets(document, **ipam);
     if (!sets)
         return sets.error();
     pod.range_sets = std::move(*sets);

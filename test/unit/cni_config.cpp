@@ -236,7 +236,6 @@ TEST_CASE("what we do not do is refused with key and value, not left out in sile
         {"/isGateway", "false", "\"isGateway\": false"},
         {"/vlan", "7", "\"vlan\": 7"},
         {"/ipam/routes", R"([{"dst": "0.0.0.0/0", "mtu": 1400}])", "\"mtu\": 1400"},
-        {"/runtimeConfig", R"({"ipRanges": [[{"subnet": "10.0.0.0/24"}]]})", "\"ipRanges\": [["},
     }));
     const Error error = refused(changed(pointer, value));
     CHECK(has_code(error, ErrorCode::unsupported_field));
@@ -301,4 +300,39 @@ TEST_CASE("GC tells an absent list from an empty one", "[cni][config]")
     const Config config = parsed(
         changed("/cni.dev~1valid-attachments", R"([{"containerID": "a", "ifname": "eth0"}])"), Verb::gc);
     CHECK(*config.valid_attachments == std::vector<AttachmentId>{{"a", "eth0"}});
+}
+
+TEST_CASE("ranges that the runtime names come before those of the configuration", "[cni][config]")
+{
+    const Config config = parsed(changed("/runtimeConfig", R"({"ipRanges": [
+        [{"subnet": "10.9.0.0/24", "rangeStart": "10.9.0.7"}, {"subnet": "10.9.1.0/24"}], [{"subnet": "fd00::/64"}]]})"));
+    REQUIRE(config.pod->range_sets.size() == 3);
+    CHECK(config.pod->range_sets[0].ranges().size() == 2);
+    CHECK(config.pod->range_sets[0].ranges()[0].first() == "10.9.0.7"_ip);
+    CHECK(config.pod->range_sets[1].family() == IpFamily::v6);
+    CHECK(config.pod->range_sets[2].ranges()[0].subnet() == "10.244.1.0/24"_net);
+    // The first of a family is what default routes go by.
+    CHECK(config.pod->routes ==
+          std::vector<ResultRoute>{{"0.0.0.0/0"_net, "10.9.0.1"_ip}, {"::/0"_net, "fd00::1"_ip}});
+    for (const char* empty : {"null", R"({"ipRanges": null})", R"({"ipRanges": []})"})
+        CHECK(parsed(changed("/runtimeConfig", empty)).pod->range_sets.size() == 1);
+}
+
+TEST_CASE("ranges that the runtime names are judged like any", "[cni][config]")
+{
+    const auto ranges = GENERATE(R"([[{"subnet": "10.244.1.0/25"}]])", R"([[]])", R"({})", R"([[{}]])",
+                                 R"([[{"subnet": "10.9.0.0/31"}]])");
+    CHECK(has_code(refused(changed("/runtimeConfig", std::string(R"({"ipRanges": )") + ranges + "}")),
+                   ErrorCode::invalid_config));
+}
+
+TEST_CASE("an address that is asked for may have a length, which has to be one", "[cni][config]")
+{
+    CniArgs args;
+    args.address = GENERATE("10.244.1.7", "10.244.1.7/24", "10.244.1.7/32", "10.244.1.7/0");
+    CHECK(need(parse_config(minimal().dump(), Verb::add, args)).pod->wanted_addresses ==
+          std::vector<IpAddress>{"10.244.1.7"_ip});
+    args.address = GENERATE("10.244.1.7/", "10.244.1.7/33", "10.244.1.7/x", "10.244.1.7/24/", "10.244.1.7/-1",
+                            "10.244.1.7/ 24", "/24", "10.244.1.7/99999999999");
+    CHECK_THAT(message_of(refused(minimal().dump(), Verb::add, args)), has_text("is not one"));
 }
