@@ -1,6 +1,7 @@
 #include "cni/attachment.h"
 
 #include "cni/error.h"
+#include "cni/living.h"
 #include "cni/sysctl.h"
 #include "netlink/address.h"
 #include "netlink/neighbor.h"
@@ -199,8 +200,13 @@ Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& n
     std::vector<Request> requests;
     for (const PodAddress& pod : addresses)
         requests.push_back(netlink::set_neighbor(attached.bridge.index, pod.address, attached.pod_mac));
-    if (auto written = execute_all(sides.host, requests); !written)
-        return written;
+    // A guard beside the reservation, which old kernels do not have: no reason to fail.
+    for (const PodAddress& pod : addresses)
+        requests.push_back(netlink::add_alternative_name(attached.host.index, living_name(pod.address)));
+    const std::vector<Result<>> results = sides.host.execute_all(requests);
+    for (std::size_t i = 0; i < addresses.size(); ++i)
+        if (!results[i])
+            return results[i];
     return sides.host.execute(netlink::set_port_up(
         {.port = attached.host.index, .alias = host_interface_alias(id), .hairpin = network.hairpin}));
 }

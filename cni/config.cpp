@@ -65,13 +65,18 @@ Result<Network> parse_network(const json& document, Verb verb)
         return ipam.error();
     if (*ipam == nullptr)
         return network;
-    Result<std::optional<std::string>> data_dir = read_string(**ipam, "dataDir");
-    if (!data_dir)
-        return data_dir.error();
-    if (data_dir->has_value() && !(*data_dir)->empty())
-        network.data_dir = **data_dir;
-    if (network.data_dir.is_relative())
-        return invalid("\"dataDir\" is \"" + network.data_dir.string() + "\", which is not an absolute path");
+    for (const auto& [key, into] :
+         {std::pair{"dataDir", &network.data_dir}, std::pair{"importFrom", &network.import_from}}) {
+        Result<std::optional<std::string>> path = read_string(**ipam, key);
+        if (!path)
+            return path.error();
+        if (!path->has_value() || (*path)->empty())
+            continue;
+        *into = **path;
+        if (into->is_relative())
+            return invalid("\"" + std::string(key) + "\" is \"" + **path +
+                           "\", which is not an absolute path");
+    }
     return network;
 }
 
@@ -160,11 +165,6 @@ Result<RangeSet> parse_range_set(const json& list)
 Result<std::vector<RangeSet>> parse_range_sets(const json& document, const json& ipam)
 {
     json lists = json::array();
-    if (ipam.contains("subnet") && !ipam["subnet"].is_null())
-        lists.push_back(json::array({ipam}));
-    const Result<const json*> listed = read_array(ipam, "ranges");
-    if (!listed)
-        return listed.error();
     const Result<const json*> runtime = read_object(document, "runtimeConfig");
     if (!runtime)
         return runtime.error();
@@ -174,6 +174,11 @@ Result<std::vector<RangeSet>> parse_range_sets(const json& document, const json&
         return asked.error();
     if (*asked != nullptr)
         lists = **asked;
+    if (ipam.contains("subnet") && !ipam["subnet"].is_null())
+        lists.push_back(json::array({ipam}));
+    const Result<const json*> listed = read_array(ipam, "ranges");
+    if (!listed)
+        return listed.error();
     if (*listed != nullptr)
         lists.insert(lists.end(), (*listed)->begin(), (*listed)->end());
     if (lists.empty())
@@ -284,7 +289,7 @@ Result<std::uint32_t> parse_mtu(const json& document, const std::vector<RangeSet
     return static_cast<std::uint32_t>(value);
 }
 
-// "10.244.1.7" or "10.244.1.7/24": the length is the range's in any case.
+// "10.244.1.7" or "10.244.1.7/24": the length that counts is the range's.
 Result<> add_wanted_address(std::string_view text, PodNetwork& pod)
 {
     const std::size_t slash = text.find('/');
@@ -407,6 +412,13 @@ Result<> parse_ipam(const json& document, PodNetwork& pod)
     if (!sets)
         return sets.error();
     pod.range_sets = std::move(*sets);
+    const Result<std::optional<std::int64_t>> cooldown = read_integer(**ipam, "cooldown");
+    if (!cooldown)
+        return cooldown.error();
+    pod.cooldown = std::chrono::seconds(cooldown->value_or(pod.cooldown.count()));
+    if (pod.cooldown < std::chrono::seconds(0) || pod.cooldown > std::chrono::hours(24))
+        return invalid("\"cooldown\" is " + std::to_string(pod.cooldown.count()) +
+                       "; it has to be 0 to 86400 seconds");
     Result<std::vector<ResultRoute>> routes = parse_routes(document, **ipam, pod.range_sets);
     if (!routes)
         return routes.error();

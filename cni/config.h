@@ -5,6 +5,7 @@
 #include "cni/result.h"
 #include "netlink/link.h"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -22,6 +23,7 @@ struct Network {
     CniVersion version = CniVersion::v1_1_0;
     std::string name;                                      // the identity of the network: never changes
     std::filesystem::path data_dir = "/run/routelet/ipam"; // ipam.dataDir
+    std::filesystem::path import_from{};                   // ipam.importFrom: see AddressStore; may be empty
 };
 
 // What ADD, CHECK and STATUS need besides.
@@ -30,6 +32,7 @@ struct PodNetwork {
     std::uint32_t mtu = 0; // bytes; 0: the kernel's default
     bool hairpin = true;
     std::vector<RangeSet> range_sets;              // at least one; an address of each
+    std::chrono::seconds cooldown{60};             // ipam.cooldown: how long a freed address rests
     std::vector<ResultRoute> routes;               // each with its gateway, the default routes included
     std::vector<IpAddress> wanted_addresses;       // asked for by CNI_ARGS, args.cni or runtimeConfig
     std::optional<netlink::MacAddress> wanted_mac; // the same, in rising precedence

@@ -3,12 +3,15 @@
 #include "base/result.h"
 #include "cni/config.h"
 #include "cni/environment.h"
+#include "cni/living.h"
+#include "cni/report.h"
+#include "cni/state_directory.h"
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <set>
-#include <string>
-#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace routelet::cni {
@@ -22,28 +25,55 @@ struct PodAddress {
     friend bool operator==(const PodAddress&, const PodAddress&) = default;
 };
 
+// What a reservation is made with besides the ranges.
+struct ReserveOptions {
+    std::vector<IpAddress> wanted{};   // asked for by name
+    std::chrono::seconds cooldown{60}; // an address freed less than that ago is given out last
+    LivingLookup living{};             // what the kernel shows; nothing is asked when empty
+};
+
 // Which pod has which address, kept in dataDir/<network name>/ on the node (the on-disk format is
 // host-local's, so that either plugin respects what the other gave out):
 //
 //     10.244.1.7            "<container id>\r\n<interface>": reserved
 //     last_reserved_ip.0    the address given last from the first range set; the search goes on behind it
 //     by-id/<id>:<ifname>   ours alone: the addresses of one attachment, a line each
+//     freed                 ours alone: what was freed lately, and when (RestingAddresses)
+//     damaged/              ours alone: files that said nothing, kept for whoever wants to know
 //
 // The by-id file is written before its addresses are reserved and removed after they are freed. So whenever a
 // process is killed, every reservation of an attachment is listed there, and release() finds it, without
-// reading the folder; and a listed address whose reservation names somebody else is not touched.
-// A reservation that names no owner (empty, truncated, garbage) counts as free.
+// reading the folder; and a listed address whose reservation names somebody else is not touched. Neither
+// reserve(), release() nor reserved() takes longer with more pods, but for the search when most addresses are
+// taken, at one look a taken one.
+// A reservation that names no owner (empty, truncated, garbage) is damaged: it is given out when nothing else
+// is free, and only if the kernel shows nobody who has the address. An address that the kernel shows in use
+// without a reservation is passed over, and its reservation written anew.
 // Safe against any number of processes at once: each call holds the folder's lock.
+//
+// A node that comes from another plugin can name that one's folder (`ipam.importFrom`). Whatever is reserved
+// there is taken, and is freed there by release(), or by the other plugin: nothing is copied, so there is
+// nothing that a kill could leave half done. Its lock is taken after ours. The other plugin does not look
+// into our folder, so it has to be out of the runtime's configuration. Nothing there outlives a boot, as
+// here.
 class AddressStore {
 public:
-    explicit AddressStore(std::filesystem::path directory) : directory_(std::move(directory)) {}
-    static AddressStore of(const Network& network) { return AddressStore(network.data_dir / network.name); }
+    explicit AddressStore(
+        std::filesystem::path directory, std::filesystem::path imported = {},
+        Report report = [](const LogLine&) {})
+        : directory_(std::move(directory)), imported_(std::move(imported)), report_(std::move(report))
+    {
+    }
+    static AddressStore of(const Network& network)
+    {
+        return AddressStore(network.data_dir / network.name, network.import_from, report_to_standard_error);
+    }
 
-    // An address of each set, in the order of the sets: what the attachment has already, else a wanted one,
+    // An address of each set, in the order of the sets: a wanted one, else what the attachment has already,
     // else the next free one. All or none. Fails with addresses_exhausted naming the ranges, with
     // invalid_config when a wanted address is taken, and with try_again_later.
     Result<std::vector<PodAddress>> reserve(const AttachmentId& id, const std::vector<RangeSet>& sets,
-                                            const std::vector<IpAddress>& wanted = {}) const;
+                                            const ReserveOptions& options = {}) const;
 
     // Frees whatever the attachment has; having nothing is success, also when there is no folder at all.
     Result<> release(const AttachmentId& id) const;
@@ -51,19 +81,19 @@ public:
     // The addresses reserved for the attachment; empty when none are.
     Result<std::vector<IpAddress>> reserved(const AttachmentId& id) const;
 
-    // Attachments with a reservation that is at least that old.
+    // Attachments with a reservation that is at least that old; none of the imported ones, which a runtime
+    // does not count among this network's.
     Result<std::set<AttachmentId>> attachments(std::chrono::seconds at_least) const;
 
     // Whether each set has a free address now, found without changing anything or waiting for the lock.
     Result<> check_capacity(const std::vector<RangeSet>& sets) const;
 
 private:
-    std::filesystem::path directory_;
-};
+    Result<std::optional<StateDirectory>> open_imported() const;
 
-// The content of a reservation, and back: empty when it names no owner. Files of old host-local hold no
-// interface.
-std::string reservation_text(const AttachmentId& id);
-std::optional<AttachmentId> parse_reservation(std::string_view content);
+    std::filesystem::path directory_;
+    std::filesystem::path imported_; // empty: none
+    Report report_;
+};
 
 } // namespace routelet::cni

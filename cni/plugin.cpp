@@ -5,6 +5,7 @@
 #include "cni/config.h"
 #include "cni/error.h"
 #include "cni/ipam.h"
+#include "cni/living.h"
 #include "cni/loopback.h"
 
 #include <algorithm>
@@ -53,7 +54,10 @@ Result<std::string> add(const Environment& call, const Config& config)
         return bridge.error();
 
     const AddressStore store = AddressStore::of(config.network);
-    const auto addresses = store.reserve(call.id, network.range_sets, network.wanted_addresses);
+    const auto addresses = store.reserve(call.id, network.range_sets,
+                                         {.wanted = network.wanted_addresses,
+                                          .cooldown = network.cooldown,
+                                          .living = living_on(sides->host, bridge->index)});
     if (!addresses)
         return addresses.error();
     const Result<Attached> attached = attach(*sides, call.id, network, *bridge, *addresses);

@@ -25,7 +25,7 @@ constexpr const char* index_directory = "by-id";
 constexpr const char* unfinished = ".new"; // one is enough: only the holder of the lock writes
 constexpr const char* boot_stamp = "boot_id";
 constexpr const char* current_boot = "/proc/sys/kernel/random/boot_id";
-constexpr std::size_t file_limit = 4096; // bytes; none of ours is longer than some hundred
+constexpr const char* aside_directory = "damaged";
 
 struct CloseDirectory {
     void operator()(DIR* stream) const noexcept { ::closedir(stream); }
@@ -85,6 +85,14 @@ bool forgets_at_reboot(int directory)
     return file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC;
 }
 
+// Whether a stamp says which boot it is of: a UUID and a line's end, as the kernel writes it.
+bool names_boot(const std::optional<std::string>& stamp)
+{
+    constexpr std::size_t length = 37;
+    return stamp && stamp->size() == length && stamp->find_first_not_of("0123456789abcdef-") == length - 1 &&
+           stamp->back() == '\n';
+}
+
 bool is_read_only(int directory)
 {
     struct statvfs file_system = {};
@@ -107,7 +115,8 @@ Result<> write_all(int fd, std::string_view content, const std::string& path)
 constexpr auto no_plain_file = boost::system::errc::not_supported;
 
 // `shown` is what errors call the file.
-Result<std::optional<std::string>> read_at(int directory, const std::string& name, const std::string& shown)
+Result<std::optional<std::string>> read_at(int directory, const std::string& name, const std::string& shown,
+                                           std::size_t limit)
 {
     const UniqueFd file(::openat(directory, name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (!file && errno == ENOENT)
@@ -119,7 +128,7 @@ Result<std::optional<std::string>> read_at(int directory, const std::string& nam
     if (!file)
         return last_errno("opening " + shown);
 
-    std::array<char, file_limit> piece{};
+    std::array<char, 4096> piece{};
     std::string content;
     for (;;) {
         const ssize_t got = ::read(file.fd(), piece.data(), piece.size());
@@ -127,8 +136,7 @@ Result<std::optional<std::string>> read_at(int directory, const std::string& nam
             continue;
         if (got < 0)
             return last_errno("reading " + shown);
-        if (got == 0 ||
-            content.size() > file_limit) // a file of that size is none of ours, however it goes on
+        if (got == 0 || content.size() > limit) // a file of that size is none of ours, however it goes on
             return std::optional(std::move(content));
         content.append(piece.data(), static_cast<std::size_t>(got));
     }
@@ -195,7 +203,7 @@ Result<> StateDirectory::forget_earlier_boot() const
         return stamped.error();
     if (*stamped == *current)
         return {};
-    if (stamped->has_value())
+    if (names_boot(*stamped))
         if (auto cleared = clear(); !cleared)
             return cleared;
     return write(boot_stamp, *current); // last: a kill before this clears once more
@@ -216,9 +224,19 @@ Result<> StateDirectory::clear() const
     return {};
 }
 
-Result<std::optional<std::string>> StateDirectory::read(const std::string& name) const
+Result<std::optional<std::string>> StateDirectory::read(const std::string& name, std::size_t limit) const
 {
-    return read_at(directory_.fd(), name, full(name));
+    return read_at(directory_.fd(), name, full(name), limit);
+}
+
+Result<bool> StateDirectory::has(const std::string& name) const
+{
+    struct stat status = {};
+    if (::fstatat(directory_.fd(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
+        return true;
+    if (errno == ENOENT)
+        return false;
+    return last_errno("looking for " + full(name));
 }
 
 Result<> StateDirectory::write(const std::string& name, std::string_view content) const
@@ -234,6 +252,25 @@ Result<> StateDirectory::write(const std::string& name, std::string_view content
     if (!written)
         ::unlinkat(directory_.fd(), unfinished, 0);
     return written;
+}
+
+Result<> StateDirectory::append(const std::string& name, std::string_view content) const
+{
+    const UniqueFd file(::openat(directory_.fd(), name.c_str(),
+                                 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
+    if (!file)
+        return last_errno("opening " + full(name));
+    return write_all(file.fd(), content, full(name));
+}
+
+Result<std::string> StateDirectory::set_aside(const std::string& name) const
+{
+    const std::string aside = std::string(aside_directory) + "/" + name;
+    if (::mkdirat(directory_.fd(), aside_directory, 0755) != 0 && errno != EEXIST)
+        return last_errno("making " + full(aside_directory));
+    if (::renameat(directory_.fd(), name.c_str(), directory_.fd(), aside.c_str()) != 0)
+        return last_errno("moving " + full(name) + " to " + full(aside));
+    return full(aside);
 }
 
 Result<> StateDirectory::remove(const std::string& name) const
@@ -282,12 +319,12 @@ bool is_of_earlier_boot(const std::filesystem::path& path)
         return false;
     const Result<std::string> current = read_file(current_boot);
     const Result<std::optional<std::string>> stamped = read_unlocked(path / boot_stamp);
-    return current && stamped && stamped->has_value() && **stamped != *current;
+    return current && stamped && names_boot(*stamped) && **stamped != *current;
 }
 
 Result<std::optional<std::string>> read_unlocked(const std::filesystem::path& file)
 {
-    return read_at(AT_FDCWD, file.string(), file.string());
+    return read_at(AT_FDCWD, file.string(), file.string(), 4096);
 }
 
 bool is_no_plain_file(const Error& error)

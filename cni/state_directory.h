@@ -18,7 +18,8 @@ namespace routelet::cni {
 // A file appears under its name only complete: it is written as ".new" and renamed. Nothing is synced: on
 // tmpfs a reboot takes the state and the pods alike. A folder elsewhere carries a "boot_id", and is emptied
 // when the machine has booted since, because no attachment survives that. On a read-only file system it can
-// be read, and removing what is not there succeeds.
+// be read, and removing what is not there succeeds. A "boot_id" that is none says nothing: all is kept, since
+// pods may live, and the folder gets another.
 class StateDirectory {
 public:
     // Makes the folder where it is missing, waits for the lock, and empties a folder of an earlier boot.
@@ -32,9 +33,14 @@ public:
 
     // Names are relative: "10.244.1.7", "by-id/...". Reading waits for nobody: a pipe or the like is an
     // error, see is_no_plain_file().
-    Result<std::optional<std::string>>
-    read(const std::string& name) const; // empty when there is no such file
+    // Empty when there is no such file. Of one longer than `limit` bytes, the beginning.
+    Result<std::optional<std::string>> read(const std::string& name, std::size_t limit = 4096) const;
+    Result<bool> has(const std::string& name) const; // anything of that name
     Result<> write(const std::string& name, std::string_view content) const;
+    // Adds to the end of a file, or begins it.
+    Result<> append(const std::string& name, std::string_view content) const;
+    // Moves a file into the folder "damaged", over an older one of the same name there. Returns where it is.
+    Result<std::string> set_aside(const std::string& name) const;
     Result<> remove(const std::string& name) const; // nothing to remove is success
     // The names of the plain files in the folder, or in the one below of that name; in no order.
     Result<std::vector<std::string>> list(const std::string& below = ".") const;

@@ -336,3 +336,22 @@ TEST_CASE("an address that is asked for may have a length, which has to be one",
                             "10.244.1.7/ 24", "/24", "10.244.1.7/99999999999");
     CHECK_THAT(message_of(refused(minimal().dump(), Verb::add, args)), has_text("is not one"));
 }
+
+TEST_CASE("a freed address rests for a minute unless the configuration says otherwise", "[cni][config]")
+{
+    CHECK(parsed(minimal().dump()).pod->cooldown == std::chrono::seconds(60));
+    CHECK(parsed(changed("/ipam/cooldown", "0")).pod->cooldown == std::chrono::seconds(0));
+    CHECK(parsed(changed("/ipam/cooldown", "86400")).pod->cooldown == std::chrono::hours(24));
+    for (const char* wrong : {"-1", "86401", "\"60\"", "1.5"})
+        CHECK_THAT(message_of(refused(changed("/ipam/cooldown", wrong))), has_text("\"cooldown\""));
+}
+
+TEST_CASE("the folder to import from is known to every verb", "[cni][config]")
+{
+    const std::string text = changed("/ipam/importFrom", R"("/var/lib/cni/networks/cbr0")");
+    for (const Verb verb : {Verb::add, Verb::del, Verb::check, Verb::gc, Verb::status})
+        CHECK(parsed(text, verb).network.import_from == "/var/lib/cni/networks/cbr0");
+    CHECK(parsed(changed("/ipam/importFrom", R"("")")).network.import_from.empty());
+    CHECK_THAT(message_of(refused(changed("/ipam/importFrom", R"("networks")"), Verb::del)),
+               has_text("\"importFrom\" is \"networks\""));
+}

@@ -3,7 +3,7 @@
 #include "cni/ipam.h"
 #include "cni/state_directory.h"
 #include "test/support/catch.h"
-#include "test/support/temporary_directory.h"
+#include "test/unit/cni_ipam_store.h"
 
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,47 +19,6 @@ using namespace routelet::cni;
 using namespace routelet::test;
 
 namespace {
-
-namespace fs = std::filesystem;
-
-RangeSet whole(const IpPrefix& subnet)
-{
-    return need(RangeSet::make({need(AddressRange::make(subnet, {}))}));
-}
-
-AttachmentId pod(int number)
-{
-    return {"pod" + std::to_string(number), "eth0"};
-}
-
-struct Store {
-    // Where a reboot leaves files alone (file-hierarchy(7)): on tmpfs there is no earlier boot's state to
-    // forget.
-    TemporaryDirectory temporary{"/var/tmp"};
-    fs::path folder = temporary.path / "ipam" / "net";
-    AddressStore store{folder};
-
-    IpAddress give(const AttachmentId& id, const RangeSet& set) const
-    {
-        return need(store.reserve(id, {set}))[0].address;
-    }
-
-    void put(const std::string& name, const std::string& content) const
-    {
-        fs::create_directories(folder / "by-id");
-        std::ofstream(folder / name) << content;
-    }
-    // Names of the address files, whatever is in them.
-    std::set<std::string> files() const
-    {
-        std::set<std::string> names;
-        for (const auto& entry : fs::directory_iterator(folder))
-            if (IpAddress::parse(entry.path().filename().string()))
-                names.insert(entry.path().filename().string());
-        return names;
-    }
-    bool has_index() const { return !fs::is_empty(folder / "by-id"); }
-};
 
 void run_and_exit(const auto& action)
 {
@@ -156,8 +115,9 @@ TEST_CASE("an address that was asked for is given when it is free", "[cni][ipam]
 {
     const Store state;
     const RangeSet set = whole("10.244.1.0/24"_net);
-    CHECK(need(state.store.reserve(pod(1), {set}, {"10.244.1.77"_ip}))[0].address == "10.244.1.77"_ip);
-    const auto taken = state.store.reserve(pod(2), {set}, {"10.244.1.77"_ip});
+    CHECK(need(state.store.reserve(pod(1), {set}, {.wanted = {"10.244.1.77"_ip}}))[0].address ==
+          "10.244.1.77"_ip);
+    const auto taken = state.store.reserve(pod(2), {set}, {.wanted = {"10.244.1.77"_ip}});
     REQUIRE_FALSE(taken.has_value());
     CHECK_THAT(message_of(taken.error()), has_text("10.244.1.77 is taken by container pod1"));
     CHECK(state.give(pod(3), set) == "10.244.1.2"_ip); // the turn is not moved by wishes
@@ -173,16 +133,6 @@ TEST_CASE("releasing leaves nothing, and twice is as good as once", "[cni][ipam]
     need(state.store.release(pod(1)));
     CHECK(state.files().empty());
     CHECK_FALSE(state.has_index());
-}
-
-TEST_CASE("a reservation that names nobody is free", "[cni][ipam]")
-{
-    const std::string content =
-        GENERATE(as<std::string>{}, "", "\r\n", std::string(64, '\0'), "\xff\xfe", "-bad\r\neth0", "a b");
-    const Store state;
-    state.put("10.244.1.2", content);
-    CHECK(state.give(pod(1), whole("10.244.1.0/24"_net)) == "10.244.1.2"_ip);
-    CHECK(need(read_file(state.folder / "10.244.1.2")) == "pod1\r\neth0");
 }
 
 TEST_CASE("nonsense in the pointer to the last address starts the turn anew", "[cni][ipam]")
@@ -352,7 +302,8 @@ TEST_CASE("what is no plain file stands in the way of one address only", "[cni][
     {
         REQUIRE(::mkfifo(odd.c_str(), 0600) == 0);
     }
-    const auto wanted = state.store.reserve(pod(1), {whole("10.244.1.0/30"_net)}, {"10.244.1.2"_ip});
+    const auto wanted =
+        state.store.reserve(pod(1), {whole("10.244.1.0/30"_net)}, {.wanted = {"10.244.1.2"_ip}});
     REQUIRE_FALSE(wanted.has_value());
     CHECK_THAT(wanted.error().text(), has_text("10.244.1.2 is no plain file"));
     CHECK_FALSE(state.store.check_capacity({whole("10.244.1.0/30"_net)}).has_value());

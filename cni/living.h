@@ -1,0 +1,28 @@
+#pragma once
+#include "base/ip.h"
+#include "base/result.h"
+#include "cni/environment.h"
+#include "netlink/link.h"
+#include "netlink/socket.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace routelet::cni {
+
+// What the kernel says of an address although files say nothing: that a pod has it. The host's end of each
+// pod's link carries the pod's addresses as further names, which no two links of a namespace can share, and
+// which go with the link: `ip link show pod-10.244.1.7`. So a reservation that got lost endangers nobody.
+std::string living_name(const IpAddress& address); // "pod-10.244.1.7"
+
+// Who has an address: the attachment, or none when it is not known, as on another network's bridge.
+struct LivingPod {
+    std::optional<AttachmentId> id;
+};
+using LivingLookup = std::function<Result<std::optional<LivingPod>>(const IpAddress&)>;
+
+// Looks in the kernel, one request an address. Kernels before 5.5 know no further names, and show nobody.
+LivingLookup living_on(netlink::Socket& host, netlink::IfIndex bridge);
+
+} // namespace routelet::cni
