@@ -6,6 +6,7 @@
 // steps.
 #include "test/kernel/random_run.h"
 #include "test/support/catch.h"
+#include "test/support/environment.h"
 
 #include <cstdlib>
 
@@ -13,12 +14,6 @@ using namespace routelet;
 using namespace routelet::test;
 
 namespace {
-
-std::uint64_t number_in_environment(const char* name, std::uint64_t otherwise)
-{
-    const char* text = std::getenv(name);
-    return text == nullptr ? otherwise : std::stoull(text);
-}
 
 std::vector<std::uint64_t> seeds()
 {

@@ -1,10 +1,18 @@
 #pragma once
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
 
 namespace routelet::test {
+
+// The number that a variable holds, or another one when it is not set.
+inline std::uint64_t number_in_environment(const char* name, std::uint64_t otherwise)
+{
+    const char* text = std::getenv(name);
+    return text == nullptr ? otherwise : std::stoull(text);
+}
 
 // Sets variables of the environment, or removes them, until the end of the test.
 class Environment {
