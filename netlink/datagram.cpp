@@ -1,11 +1,11 @@
 #include "netlink/datagram.h"
 
-#include <libmnl/libmnl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 
 namespace routelet::netlink {
 
@@ -38,12 +38,14 @@ void for_each_message(
     std::span<const std::uint8_t> datagram,
     const std::function<void(const nlmsghdr& header, std::span<const std::uint8_t> payload)>& take)
 {
-    const auto* header = reinterpret_cast<const nlmsghdr*>(datagram.data());
-    int left = static_cast<int>(datagram.size());
-    while (mnl_nlmsg_ok(header, left)) {
-        const auto* const payload = static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(header));
-        take(*header, {payload, mnl_nlmsg_get_payload_len(header)});
-        header = mnl_nlmsg_next(header, &left);
+    // libmnl's own loop takes a length of 2^31 and more for a negative one, which fits everywhere.
+    nlmsghdr header{};
+    while (datagram.size() >= sizeof header) {
+        std::memcpy(&header, datagram.data(), sizeof header);
+        if (header.nlmsg_len < sizeof header || header.nlmsg_len > datagram.size())
+            return;
+        take(header, datagram.first(header.nlmsg_len).subspan(sizeof header));
+        datagram = datagram.subspan(std::min<std::size_t>(NLMSG_ALIGN(header.nlmsg_len), datagram.size()));
     }
 }
 
