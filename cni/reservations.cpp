@@ -83,7 +83,7 @@ Result<std::vector<IpAddress>> listed_addresses(const StateDirectory& state)
         return names.error();
     std::vector<IpAddress> addresses;
     for (const std::string& name : *names)
-        if (const Result<IpAddress> address = IpAddress::parse(name))
+        if (const Result<IpAddress> address = IpAddress::parse(name); address && address->to_string() == name)
             addresses.push_back(*address);
     return addresses;
 }

@@ -29,7 +29,8 @@ struct Reservation {
 };
 Result<Reservation> reservation_of(const StateDirectory& state, const IpAddress& address);
 
-// All addresses that have a file, whatever is in it.
+// All addresses that have a file, whatever is in it. One by another spelling, as "fd00::10.244.1.7", is
+// nobody's.
 Result<std::vector<IpAddress>> listed_addresses(const StateDirectory& state);
 
 // Whether the attachment has an index file, in whatever state.

@@ -40,7 +40,7 @@ RestingAddresses RestingAddresses::parse(std::string_view lines, std::chrono::se
             continue;
         const std::optional<Time> freed = parse_rfc3339(line.substr(0, blank));
         const Result<IpAddress> address = IpAddress::parse(line.substr(blank + 1));
-        if (!freed || !address || *freed > now || now - *freed >= rest)
+        if (!freed || !address || *freed > now || *freed <= now - rest)
             continue;
         resting.places_[*address] = place;
         resting.kept_.append(line).append("\n");

@@ -83,15 +83,16 @@ TEST_CASE("who rests is written for people", "[cni][ipam]")
 TEST_CASE("lines that are none are passed over", "[cni][ipam]")
 {
     const Time now = *parse_rfc3339("2026-01-02T03:04:05Z");
-    const auto resting =
-        RestingAddresses::parse("\n \nx\n2026-01-02T03:04:00Z\n2026-01-02T03:04:00Z x\n"
-                                "x 10.244.1.4\n2026-01-02T03:04:01Z 10.244.1.5\n"
-                                "2026-01-02T03:03:00Z 10.244.1.7\n2026-01-02T03:04:02Z fd00::6",
-                                seconds(60), now);
+    const auto resting = RestingAddresses::parse(
+        "\n \nx\n2026-01-02T03:04:00Z\n2026-01-02T03:04:00Z x\n"
+        "x 10.244.1.4\n2026-01-02T03:04:01Z 10.244.1.5\n"
+        "2026-01-02T03:03:00Z 10.244.1.7\n0001-01-01T00:00:00Z 10.244.1.8\n2026-01-02T03:04:02Z fd00::6",
+        seconds(60), now);
     CHECK(resting.place("10.244.1.5"_ip) < resting.place("fd00::6"_ip)); // the last without its end
     CHECK(resting.place("10.244.1.5"_ip).has_value());
     CHECK_FALSE(resting.place("10.244.1.4"_ip).has_value());
     CHECK_FALSE(resting.place("10.244.1.7"_ip).has_value());
+    CHECK_FALSE(resting.place("10.244.1.8"_ip).has_value());
 }
 
 TEST_CASE("the list of freed addresses is cut when most have rested", "[cni][ipam]")
