@@ -44,8 +44,9 @@ struct ReserveOptions {
 // The by-id file is written before its addresses are reserved and removed after they are freed. So whenever a
 // process is killed, every reservation of an attachment is listed there, and release() finds it, without
 // reading the folder; and a listed address whose reservation names somebody else is not touched. Neither
-// reserve(), release() nor reserved() takes longer with more pods, but for the search when most addresses are
-// taken, at one look a taken one.
+// reserve(), release() nor reserved() takes longer with more pods, but for two cases: when most addresses are
+// taken, the search has a look for each of those; and of an attachment without an index, as host-local's or
+// one that was freed already, every reservation is read.
 // A reservation that names no owner (empty, truncated, garbage) is damaged: it is given out when nothing else
 // is free, and only if the kernel shows nobody who has the address. An address that the kernel shows in use
 // without a reservation is passed over, and its reservation written anew.

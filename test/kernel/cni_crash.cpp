@@ -1,8 +1,5 @@
 #include "test/kernel/cni_fixture.h"
 
-#include <chrono>
-#include <random>
-
 using namespace routelet;
 using namespace routelet::test;
 
@@ -11,14 +8,6 @@ namespace {
 std::string container(int number)
 {
     return "pod" + std::to_string(number);
-}
-
-// Moments within a call that took so long, which a sanitizer's build or a busy machine makes several times
-// longer.
-std::uniform_int_distribution<long> up_to(std::chrono::steady_clock::duration whole)
-{
-    return std::uniform_int_distribution<long>(
-        0, std::chrono::duration_cast<std::chrono::microseconds>(whole).count());
 }
 
 } // namespace
@@ -55,60 +44,6 @@ TEST_CASE_METHOD(CniFixture, "fifty ADDs at once on a node without a bridge all 
         CHECK(running.wait().exit_code == 0);
     CHECK(reservations().empty());
     CHECK(veths().empty());
-}
-
-TEST_CASE_METHOD(CniFixture, "an ADD killed at any moment is cleaned by a DEL, or completed by another ADD",
-                 "[kernel][cni]")
-{
-    std::mt19937 random(20261123);
-    const PodNetns living = make_pod_netns();
-    const auto started = std::chrono::steady_clock::now();
-    add("living", living);
-    auto microseconds = up_to(std::chrono::steady_clock::now() - started);
-
-    int killed_midway = 0;
-    for (int round = 0; round < 200; ++round) {
-        CAPTURE(round);
-        const PodNetns pod = make_pod_netns();
-        CniCall running = start("ADD", "victim", pod.path());
-        ::usleep(static_cast<useconds_t>(microseconds(random)));
-        running.kill();
-        const CniReply reply = running.wait();
-        if (reply.exit_code == -1 && reservations().size() > 2)
-            ++killed_midway;
-
-        if (round % 2 == 0 && reply.exit_code == -1 && reply.output.empty()) {
-            const CniReply again = call("ADD", "victim", pod.path());
-            // Only the very last moment, when all is done but the answer, counts as an attachment.
-            INFO(again.output);
-            CHECK((again.exit_code == 0 || again.code() == 102));
-            run_in(pod, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null");
-        }
-        del("victim", pod.path());
-        REQUIRE(reservations() == std::set<std::string>{"10.244.1.2", "fd00:1::2"});
-        REQUIRE(veths().size() == 1);
-        REQUIRE(call("DEL", "victim", "").exit_code == 0);
-    }
-    CHECK(killed_midway > 0); // else the delays above miss what they are for
-}
-
-TEST_CASE_METHOD(CniFixture, "a DEL killed at any moment is completed by another", "[kernel][cni]")
-{
-    std::mt19937 random(20261124);
-    for (int round = 0; round < 40; ++round) {
-        CAPTURE(round);
-        const PodNetns pod = make_pod_netns();
-        const auto started = std::chrono::steady_clock::now();
-        add("victim", pod); // a DEL takes about as long
-        auto microseconds = up_to(std::chrono::steady_clock::now() - started);
-        CniCall running = start("DEL", "victim", pod.path());
-        ::usleep(static_cast<useconds_t>(microseconds(random)));
-        running.kill();
-        (void)running.wait();
-        del("victim", pod.path());
-        REQUIRE(reservations().empty());
-        REQUIRE(veths().empty());
-    }
 }
 
 TEST_CASE_METHOD(CniFixture, "what a killed ADD left is not taken for an attachment", "[kernel][cni]")

@@ -43,6 +43,39 @@ TEST_CASE("an address that was freed just now is given out when nothing else is 
     CHECK(has_code(state.store.reserve(pod(10), {set}).error(), ErrorCode::addresses_exhausted));
 }
 
+TEST_CASE("a range begins and ends with the addresses that it names, and the turn goes on at its start",
+          "[cni][ipam]")
+{
+    const Store state;
+    const auto range = [](const IpPrefix& subnet, const IpAddress& first, const IpAddress& last) {
+        return need(AddressRange::make(subnet, {.first = first, .last = last, .gateway = std::nullopt}));
+    };
+    const RangeSet set = need(RangeSet::make({range("10.1.0.0/24"_net, "10.1.0.10"_ip, "10.1.0.11"_ip),
+                                              range("10.2.0.0/24"_net, "10.2.0.254"_ip, "10.2.0.255"_ip)}));
+    std::vector<IpAddress> given;
+    for (int i = 0; i < 3; ++i)
+        given.push_back(state.give(pod(i), set));
+    CHECK(given == std::vector<IpAddress>{"10.1.0.10"_ip, "10.1.0.11"_ip, "10.2.0.254"_ip});
+    CHECK_FALSE(state.store.reserve(pod(3), {set}).has_value());
+    need(state.store.release(pod(0)));
+    CHECK(state.give(pod(3), set) == "10.1.0.10"_ip);
+}
+
+TEST_CASE("each set has a turn of its own, also two of a family", "[cni][ipam]")
+{
+    const Store state;
+    const std::vector<RangeSet> sets = {whole("10.1.0.0/24"_net), whole("10.2.0.0/24"_net),
+                                        whole("fd00::/64"_net)};
+    need(state.store.reserve(pod(1), {sets[0]}));
+    const auto given = need(state.store.reserve(pod(2), sets));
+    REQUIRE(given.size() == 3);
+    CHECK(given[0].address == "10.1.0.3"_ip);
+    CHECK(given[1].address == "10.2.0.2"_ip);
+    CHECK(given[2].address == "fd00::2"_ip);
+    need(state.store.release(pod(2)));
+    CHECK(state.files() == std::set<std::string>{"10.1.0.2"});
+}
+
 TEST_CASE("a freed address rests for as long as was asked", "[cni][ipam]")
 {
     const Store state;
