@@ -1,6 +1,7 @@
 #include "cni/attachment.h"
 
 #include "cni/error.h"
+#include "cni/link_removal.h"
 #include "cni/living.h"
 #include "cni/sysctl.h"
 #include "netlink/address.h"
@@ -378,10 +379,7 @@ Result<> detach(Socket& host, const AttachmentId& id)
                            "\", so it stays and so do its addresses; if that was changed by "
                            "hand, delete it: ip link del " +
                            (*link)->name);
-    auto deleted = host.execute(netlink::delete_link((*link)->index));
-    if (!deleted && !is_errno(deleted.error(), ENODEV)) // gone with the pod's namespace just now
-        return deleted;
-    return {};
+    return remove_link(host, (*link)->index);
 }
 
 Result<> delete_pod_interface(const std::string& netns, const AttachmentId& id)

@@ -75,10 +75,13 @@ Result<> del(const Environment& call, const Config& config)
     Result<netlink::Socket> host = netlink::Socket::open();
     if (!host)
         return host.error();
+    Result<> detached = detach(*host, call.id); // as a rule the pod's end goes with it, and nothing is left
     if (!call.netns.empty())
         if (auto deleted = delete_pod_interface(call.netns, call.id); !deleted)
             return deleted;
-    if (auto detached = detach(*host, call.id); !detached)
+    if (!detached)
+        detached = detach(*host, call.id);
+    if (!detached)
         return detached;
     return AddressStore::of(config.network).release(call.id);
 }
