@@ -157,22 +157,17 @@ Result<> enable_ipv6_in_pod(const Sides& sides, const std::string& interface)
     return enabled;
 }
 
-Result<> configure_pod(Sides& sides, IfIndex link, const std::vector<PodAddress>& addresses)
+// Addresses, then up, then routes, in one go. Returns the routes that were made: a default route of the pod's
+// other interfaces stays, and ours is left out.
+Result<std::vector<ResultRoute>> configure_pod(Socket& pod, IfIndex link,
+                                               const std::vector<PodAddress>& addresses,
+                                               const std::vector<ResultRoute>& routes)
 {
     std::vector<Request> requests;
-    for (const PodAddress& pod : addresses)
+    for (const PodAddress& address : addresses)
         requests.push_back(
-            netlink::add_address({.link = link, .address = pod.address, .length = pod.length}));
+            netlink::add_address({.link = link, .address = address.address, .length = address.length}));
     requests.push_back(netlink::set_link_up(link));
-    return execute_all(sides.pod, requests);
-}
-
-// Returns the routes that were made: a default route of the pod's other interfaces stays, and ours is left
-// out.
-Result<std::vector<ResultRoute>> make_routes(Socket& pod, IfIndex link,
-                                             const std::vector<ResultRoute>& routes)
-{
-    std::vector<Request> requests;
     for (const ResultRoute& route : routes)
         requests.push_back(netlink::create_route({.destination = route.destination,
                                                   .gateway = route.gateway,
@@ -180,21 +175,26 @@ Result<std::vector<ResultRoute>> make_routes(Socket& pod, IfIndex link,
                                                   .protocol = netlink::RouteProtocol{RTPROT_STATIC}}));
     const std::vector<Result<>> results = pod.execute_all(requests);
 
+    const std::size_t before_routes = requests.size() - routes.size();
+    for (std::size_t i = 0; i < before_routes; ++i)
+        if (!results[i])
+            return results[i].error();
     std::vector<ResultRoute> made;
     for (std::size_t i = 0; i < routes.size(); ++i) {
-        const bool exists = !results[i] && is_errno(results[i].error(), EEXIST);
+        const Result<>& result = results[before_routes + i];
+        const bool exists = !result && is_errno(result.error(), EEXIST);
         if (exists && routes[i].destination.length() != 0)
             return failure(ErrorCode::system_failure,
                            "the container has a route to " + routes[i].destination.to_string() + " already");
-        if (!results[i] && !exists)
-            return results[i].error();
+        if (!result && !exists)
+            return result.error();
         if (!exists)
             made.push_back(routes[i]);
     }
     return made;
 }
 
-// Last, in one message: up and alias together say that everything before was done.
+// Last, and at its end in one message: up and alias together say that everything before was done.
 Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                        const Attached& attached, const std::vector<PodAddress>& addresses)
 {
@@ -204,12 +204,13 @@ Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& n
     // A guard beside the reservation, which old kernels do not have: no reason to fail.
     for (const PodAddress& pod : addresses)
         requests.push_back(netlink::add_alternative_name(attached.host.index, living_name(pod.address)));
+    requests.push_back(netlink::set_port_up(
+        {.port = attached.host.index, .alias = host_interface_alias(id), .hairpin = network.hairpin}));
     const std::vector<Result<>> results = sides.host.execute_all(requests);
     for (std::size_t i = 0; i < addresses.size(); ++i)
         if (!results[i])
             return results[i];
-    return sides.host.execute(netlink::set_port_up(
-        {.port = attached.host.index, .alias = host_interface_alias(id), .hairpin = network.hairpin}));
+    return results.back();
 }
 
 // One that carries our alias, or none yet: its ADD was killed.
@@ -304,7 +305,8 @@ Result<Link> ensure_bridge(Socket& host, const PodNetwork& network)
     for (const Gateway& gateway : own)
         requests.push_back(netlink::add_address(
             {.link = bridge->index, .address = gateway.address, .length = gateway.length}));
-    requests.push_back(netlink::enable_ipv4_forwarding(bridge->index));
+    if (!bridge->forwards_ipv4) // each write is announced to everybody
+        requests.push_back(netlink::enable_ipv4_forwarding(bridge->index));
     if (auto set_up = execute_all(host, requests); !set_up)
         return set_up.error();
     if (has_family(addresses_of(own), IpFamily::v6))
@@ -353,9 +355,7 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     if (has_family(plain, IpFamily::v6))
         if (auto enabled = enable_ipv6_in_pod(sides, id.interface); !enabled)
             return enabled.error();
-    if (auto configured = configure_pod(sides, host->peer, addresses); !configured)
-        return configured.error();
-    Result<std::vector<ResultRoute>> routes = make_routes(sides.pod, host->peer, network.routes);
+    Result<std::vector<ResultRoute>> routes = configure_pod(sides.pod, host->peer, addresses, network.routes);
     if (!routes)
         return routes.error();
 
