@@ -37,6 +37,11 @@ check "node03 is routed on the others" within 5 have_routes "$(routes_to node03)
 has_readable_conflist() { jq --exit-status '.name == "routelet" and (.plugins | map(.type)) == ["routelet-cni", "portmap"]
     and .cniVersions == ["1.0.0", "1.1.0"]' "$nodes/$1/root/etc/cni/net.d/05-routelet.conflist" >"$work/why"; }
 check "the CNI configuration offers 1.1.0 and chains portmap" has_readable_conflist node01
+plugin=$nodes/node01/root/opt/cni/bin/routelet-cni
+is_at_most() { (($(stat --format %s "$2") <= $1)); }
+needs_no_library() { [[ $(readelf --dynamic --wide "$1" 2>&1) != *NEEDED* ]]; }
+check "the plugin is linked statically"              needs_no_library "$plugin"
+check "and has 2 MB at most"                         is_at_most 2000000 "$plugin"
 check "where there was no loopback plugin, Routelet's is one" equal routelet-cni readlink "$nodes/node02/root/opt/cni/bin/loopback"
 check "where there was one, it stays"               cmp "$kubernetes/loopback" "$nodes/node01/root/opt/cni/bin/loopback"
 check "routelet status says ready" within 5 shows_status node01 ready
