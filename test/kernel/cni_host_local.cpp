@@ -36,7 +36,8 @@ public:
         document["name"] = name;
         document["ipam"] = {
             {"type", "host-local"}, {"ranges", config["ipam"]["ranges"]}, {"dataDir", networks}};
-        return {environment_of(command, container, "/proc/self/ns/net"), document.dump(), {.program = program}};
+        return {
+            environment_of(command, container, "/proc/self/ns/net"), document.dump(), {.program = program}};
     }
     static std::string address_in(const CniReply& reply)
     {

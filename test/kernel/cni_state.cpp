@@ -18,7 +18,8 @@ std::map<long, int> count_calls(const CniFixture& node, const std::string& comma
                                 const std::string& container, const std::string& netns)
 {
     std::map<long, int> counts;
-    CniCall call(CniFixture::environment_of(command, container, netns), node.config.dump(), {.is_traced = true});
+    CniCall call(CniFixture::environment_of(command, container, netns), node.config.dump(),
+                 {.is_traced = true});
     const CniReply reply = call.wait_asking([&](const SystemCall& made) {
         ++counts[made.number];
         return Fate{};
