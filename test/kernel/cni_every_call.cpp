@@ -23,7 +23,8 @@ public:
     Fate operator()(const SystemCall& call)
     {
         has_begun_ = has_begun_ || (call.number == SYS_read && call.arguments[0] == STDIN_FILENO);
-        if (!has_begun_ || (fate_.error != 0 && fails_never(call.number)) || ++count_ != number_)
+        if (!has_begun_ || is_of_the_sanitizer(call.number) ||
+            (fate_.error != 0 && fails_never(call.number)) || ++count_ != number_)
             return {};
         has_met_ = true;
         call_ = call;
@@ -45,8 +46,21 @@ private:
         return false;
     }
 
+    // UndefinedBehaviorSanitizer looks whether memory can be read by writing it into a pipe of its own. The
+    // plugin makes none.
+    bool is_of_the_sanitizer(long number)
+    {
+        if (number == SYS_pipe2)
+            pipe_ends_ = 2;
+        const bool is_one = pipe_ends_ > 0;
+        if (is_one && number == SYS_close)
+            --pipe_ends_;
+        return is_one;
+    }
+
     std::size_t number_;
     Fate fate_;
+    int pipe_ends_ = 0;
     bool has_begun_ = false;
     bool has_met_ = false;
     std::size_t count_ = 0;
@@ -54,6 +68,13 @@ private:
 };
 
 constexpr std::size_t fewest_calls = 20; // else the sweep did not meet what it is for
+
+// Sanitizers make all this several times slower: there it is every third call.
+#ifdef __SANITIZE_ADDRESS__
+constexpr std::size_t step = 3;
+#else
+constexpr std::size_t step = 1;
+#endif
 
 class EveryCall : public CniFixture {
 public:
@@ -63,12 +84,13 @@ public:
         return CniCall(environment_of(command, container, netns), config.dump(), {.is_traced = true})
             .wait_asking(std::ref(nth));
     }
-    // Calls `round` with 1, 2, 3, ... until it says that there is no such call any more.
-    static void sweep(const std::function<bool(std::size_t)>& round)
+    // Calls `round` with 1, 2, 3, ... until it says that there is no such call any more. With larger steps,
+    // `which` says where to begin.
+    static void sweep(const std::function<bool(std::size_t)>& round, int which = 0)
     {
-        std::size_t number = 1;
+        std::size_t number = 1 + static_cast<std::size_t>(which) % step;
         while (round(number))
-            ++number;
+            number += step;
         CHECK(number > fewest_calls);
     }
 
@@ -180,23 +202,25 @@ TEST_CASE_METHOD(EveryCall, "an ADD whose system calls fail says so and leaves n
     const PodNetns living = make_pod_netns();
     add("living", living);
     const PodNetns pod = make_pod_netns();
-    sweep([&](std::size_t number) {
-        Nth nth(number, fate);
-        const CniReply reply = call_with(nth, "ADD", "victim", pod.path());
-        CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
-        if (reply.exit_code == 0) {
-            REQUIRE(reply.document()["ips"].size() == 2);
-            require_works(pod);
-        } else if (nth.is_the_answer()) {
-            REQUIRE(reply.exit_code == 1); // nobody has heard of it: left to the DEL
-        } else {
-            require_error(reply);
+    sweep(
+        [&](std::size_t number) {
+            Nth nth(number, fate);
+            const CniReply reply = call_with(nth, "ADD", "victim", pod.path());
+            CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
+            if (reply.exit_code == 0) {
+                REQUIRE(reply.document()["ips"].size() == 2);
+                require_works(pod);
+            } else if (nth.is_the_answer()) {
+                REQUIRE(reply.exit_code == 1); // nobody has heard of it: left to the DEL
+            } else {
+                require_error(reply);
+                require_clean();
+            }
+            del("victim", pod.path());
             require_clean();
-        }
-        del("victim", pod.path());
-        require_clean();
-        return nth.has_met();
-    });
+            return nth.has_met();
+        },
+        fate.error);
 }
 
 TEST_CASE_METHOD(EveryCall, "a DEL whose system calls fail says so, and the next one frees the rest",
@@ -207,19 +231,21 @@ TEST_CASE_METHOD(EveryCall, "a DEL whose system calls fail says so, and the next
     const PodNetns living = make_pod_netns();
     add("living", living);
     const PodNetns pod = make_pod_netns();
-    sweep([&](std::size_t number) {
-        add("victim", pod);
-        Nth nth(number, fate);
-        const CniReply reply = call_with(nth, "DEL", "victim", pod.path());
-        CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
-        if (reply.exit_code == 0) {
-            REQUIRE(reply.output.empty());
-            require_clean(); // success is never a leak
-        } else {
-            require_error(reply);
-            del("victim", pod.path());
-            require_clean();
-        }
-        return nth.has_met();
-    });
+    sweep(
+        [&](std::size_t number) {
+            add("victim", pod);
+            Nth nth(number, fate);
+            const CniReply reply = call_with(nth, "DEL", "victim", pod.path());
+            CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
+            if (reply.exit_code == 0) {
+                REQUIRE(reply.output.empty());
+                require_clean(); // success is never a leak
+            } else {
+                require_error(reply);
+                del("victim", pod.path());
+                require_clean();
+            }
+            return nth.has_met();
+        },
+        fate.error);
 }

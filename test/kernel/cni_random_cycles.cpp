@@ -115,7 +115,8 @@ private:
         } else {
             pod.known = Known::attached;
             pod.addresses.clear();
-            for (const auto& ip : reply.document()["ips"]) {
+            const json result = reply.document();
+            for (const auto& ip : result["ips"]) {
                 const std::string text = ip["address"];
                 pod.addresses.insert(text.substr(0, text.find('/')));
             }
