@@ -188,7 +188,7 @@ Result<std::optional<IpAddress>> AddressChoice::find_damaged(const RangeSet& set
 Result<bool> AddressChoice::has_file(const IpAddress& address) const
 {
     const std::string name = address.to_string();
-    const Result<bool> exists = input_.state.has(name);
+    Result<bool> exists = input_.state.has(name);
     if (!exists || *exists || input_.imported == nullptr)
         return exists;
     return input_.imported->has(name);

@@ -120,7 +120,7 @@ Result<std::vector<IpAddress>> AddressStore::reserved(const AttachmentId& id) co
     const Result<std::optional<StateDirectory>> state = StateDirectory::open_existing(directory_);
     if (!state)
         return state.error();
-    const Result<std::vector<IpAddress>> held = held_or_none(*state, id);
+    Result<std::vector<IpAddress>> held = held_or_none(*state, id);
     if (!held || !held->empty())
         return held;
     const Result<std::optional<StateDirectory>> imported = open_imported();
