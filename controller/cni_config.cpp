@@ -50,6 +50,8 @@ json our_part(const CniList& list)
     if (list.mtu != 0)
         part["mtu"] = list.mtu;
     part["ipam"] = {{"type", "host-local"}, {"ranges", ranges}, {"routes", routes}};
+    if (!list.import_from.empty())
+        part["ipam"]["importFrom"] = list.import_from.string();
     return part;
 }
 
@@ -126,8 +128,11 @@ void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t 
     look_for_others();
     const std::vector<CniPlugin> plugins = read_plugins();
     if (!pod_cidrs.empty())
-        write(render_conflist(
-            {.pod_cidrs = pod_cidrs, .bridge = options_.bridge, .plugins = plugins, .mtu = mtu}));
+        write(render_conflist({.pod_cidrs = pod_cidrs,
+                               .bridge = options_.bridge,
+                               .plugins = plugins,
+                               .mtu = mtu,
+                               .import_from = options_.import_from}));
 }
 
 void CniConfigFile::look_for_others()

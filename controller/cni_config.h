@@ -34,7 +34,8 @@ struct CniList {
     std::vector<IpPrefix> pod_cidrs;
     std::string bridge;
     std::vector<CniPlugin> plugins;
-    std::uint32_t mtu = 0; // bytes; 0: the kernel's default
+    std::uint32_t mtu = 0;               // bytes; 0: the kernel's default
+    std::filesystem::path import_from{}; // host-local's folder of the network before, if any
 };
 std::string render_conflist(const CniList& list);
 
@@ -49,6 +50,7 @@ public:
         std::filesystem::path directory; // the container runtime's conf_dir; empty: no file is written
         std::filesystem::path plugins;   // what `routelet install` wrote; need not exist
         std::string bridge;
+        std::filesystem::path import_from{}; // as CniList has it
     };
 
     CniConfigFile(Options options, const Log& log) : options_(std::move(options)), log_(log) {}

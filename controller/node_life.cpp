@@ -28,7 +28,8 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
                                                                           std::chrono::system_clock::now()},
       cni_config_({.directory = options_.cni_conf_dir,
                    .plugins = options_.state_dir / "plugins.json",
-                   .bridge = options_.bridge},
+                   .bridge = options_.bridge,
+                   .import_from = options_.import_from},
                   log),
       own_node_(options_.node_name), finding_log_(log)
 {

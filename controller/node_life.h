@@ -30,6 +30,7 @@ public:
         std::string bridge;
         std::filesystem::path cni_conf_dir; // empty: no CNI configuration is written
         std::filesystem::path state_dir;
+        std::filesystem::path import_from; // see CniList
         std::optional<HttpAddress> health; // none: no endpoint
         std::uint32_t mtu = 0; // of pods, bytes; 0: what goes through the links that their packets leave by
         bool network_unavailable_condition = false;

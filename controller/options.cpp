@@ -122,6 +122,15 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "written there once the node is ready. Empty: none is written")
         ->envname("ROUTELET_CNI_CONF_DIR");
     run.add_option(
+           "--import-pods", options.life.import_from,
+           "Folder on the node where the plugin host-local has the addresses of the network before, such as "
+           "/var/lib/cni/networks/cbr0: they stay taken for as long as those pods live")
+        ->type_name("DIR")
+        ->envname("ROUTELET_IMPORT_PODS")
+        ->check([](const std::string& path) {
+            return path.empty() || path.front() == '/' ? std::string() : path + " is not an absolute path";
+        });
+    run.add_option(
            "--mtu", options.life.mtu,
            "Largest packet that pods send, in bytes; 0 for what goes through each link that packets for "
            "other nodes and for the world outside leave by")
@@ -201,8 +210,8 @@ void check_router(const CLI::App& run, const RunOptions& options)
     const auto refuse = [](const std::string& option, const std::string& why) {
         throw CLI::ValidationError(option + " does not go with --role router: " + why);
     };
-    for (const char* option :
-         {"--node-name", "--bridge", "--cni-conf-dir", "--mtu", "--state-dir", "--masquerade-exempt"})
+    for (const char* option : {"--node-name", "--bridge", "--cni-conf-dir", "--import-pods", "--mtu",
+                               "--state-dir", "--masquerade-exempt"})
         if (run.get_option(option)->count() > 0)
             refuse(option, "a router has no Node and no pods of its own");
     const auto check_flag = [&](const char* flag, bool value) {

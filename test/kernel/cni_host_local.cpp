@@ -104,3 +104,38 @@ TEST_CASE_METHOD(HostLocal, "a node that comes from host-local keeps its pods' a
     CHECK_FALSE(std::filesystem::exists(before / "10.244.1.3"));
     del("one", pod.path());
 }
+
+TEST_CASE_METHOD(HostLocal, "pods of the plugin bridge go on beside ours, on their bridge", "[kernel][cni]")
+{
+    const auto host_local = find_host_local();
+    if (!host_local)
+        return;
+    const auto plugins = std::filesystem::path(*host_local).parent_path();
+    const auto networks = state().parent_path() / "networks";
+    // As flannel has it make a pod's interface.
+    json theirs = json::parse(R"({"cniVersion": "0.4.0", "name": "cbr0", "type": "bridge", "bridge": "cni0",
+                                  "isDefaultGateway": true, "hairpinMode": true})");
+    theirs["ipam"] = {
+        {"type", "host-local"}, {"ranges", config["ipam"]["ranges"]}, {"dataDir", networks.string()}};
+    const PodNetns old = make_pod_netns();
+    auto environment = environment_of("ADD", "old", old.path());
+    environment["CNI_PATH"] = plugins.string();
+    const CniReply before =
+        CniCall(environment, theirs.dump(), {.program = (plugins / "bridge").string()}).wait();
+    REQUIRE(address_in(before) == "10.244.1.2/24");
+    const std::string bridge_mac = link_of("cni0").mac->to_string();
+
+    config["bridge"] = "cni0";
+    config["ipam"]["importFrom"] = (networks / "cbr0").string();
+    const PodNetns pod = make_pod_netns();
+    CHECK(add("new", pod)["ips"][0]["address"] == "10.244.1.3/24");
+    run_in(pod, "ping -q -c 1 -W 2 10.244.1.2 >/dev/null");
+    run_in(old, "ping -q -c 1 -W 2 10.244.1.3 >/dev/null");
+    CHECK(link_of("cni0").mac->to_string() == bridge_mac);
+
+    del("old", old.path());
+    run_in(old, "! ip link show eth0 2>/dev/null");
+    CHECK_FALSE(std::filesystem::exists(networks / "cbr0" / "10.244.1.2"));
+    run_in(pod, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null");
+    del("new", pod.path());
+}

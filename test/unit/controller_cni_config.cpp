@@ -71,6 +71,19 @@ TEST_CASE("the conflist gives pods an address and a default route of each family
     CHECK(v6_only["routes"] == json::parse(R"([{"dst": "::/0"}])"));
 }
 
+TEST_CASE("the MTU and the folder of the network before are in it where there are such", "[cni-config]")
+{
+    const std::string list = render_conflist({.pod_cidrs = {"10.244.1.0/24"_net},
+                                              .bridge = "cni0",
+                                              .plugins = {},
+                                              .mtu = 1450,
+                                              .import_from = "/var/lib/cni/networks/cbr0"});
+    const json part = json::parse(list)["plugins"][0];
+    CHECK(part["bridge"] == "cni0");
+    CHECK(part["mtu"] == 1450);
+    CHECK(part["ipam"]["importFrom"] == "/var/lib/cni/networks/cbr0");
+}
+
 TEST_CASE("plugins are chained where they can be, in the newest version that all speak", "[cni-config]")
 {
     struct Row {
