@@ -1,5 +1,5 @@
-# What the benchmarks share: a place to work in, building, API servers, measuring, results. Sourced by test/bench/api and
-# test/bench/routes.
+# What the benchmarks share: a place to work in, building, API servers, measuring, results. Sourced by test/bench/api, routes
+# and cni.
 #
 # Set before: quick, yes or no; cases, an array; json, a file or empty; nodes, of the real API server.
 # Afterwards: everything that was written, made and started is gone when the script ends; `started` has the pids.
@@ -103,16 +103,22 @@ rotated()
 
 # --- a real API server, with the nodes in its cache
 
-# need_kubernetes: built, when this returns; ends the script with status 77 where there is no Go to build it with.
-need_kubernetes()
+# need_go: ends the script with status 77 where there is none.
+need_go()
 {
-    "$repository/test/cluster/binaries" --check >&2 || exit
     command -v go >/dev/null || {
         say "skipped: no Go here to build the peers with; see https://go.dev/doc/install" >&2
         exit 77
     }
-    kubernetes=$("$repository/test/cluster/binaries") || exit
     mkdir -p "$programs"
+}
+
+# need_kubernetes: built, when this returns; ends the script with status 77 where there is no Go to build it with.
+need_kubernetes()
+{
+    "$repository/test/cluster/binaries" --check >&2 || exit
+    need_go
+    kubernetes=$("$repository/test/cluster/binaries") || exit
     go_build informer ./load
     go_build etcd .
     PATH=$programs:$PATH # test/cluster/lib.sh takes the first etcd
