@@ -137,7 +137,9 @@ Result<Socket> Socket::open(int protocol)
     const int fd = mnl_socket_get_fd(socket);
     if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &answer_timeout, sizeof answer_timeout) != 0)
         return last_errno("setting the timeout of " + what);
-    opened.buffer_.resize(datagram_limit);
+    // Not cleared: a plugin that lives for a millisecond would spend some of it on pages that nothing is read
+    // into.
+    opened.buffer_ = std::make_unique_for_overwrite<std::uint8_t[]>(datagram_limit);
     return opened;
 }
 
@@ -213,7 +215,7 @@ bool Socket::await_answers(const std::function<bool(std::uint32_t sequence, cons
     bool lost = false;
     bool done = false;
     while (lost || !done) {
-        const auto datagram = receive(mnl_socket_get_fd(socket_.get()), buffer_, lost ? MSG_DONTWAIT : 0);
+        const auto datagram = receive_datagram(lost ? MSG_DONTWAIT : 0);
         if (!datagram && !is_loss(datagram.error()))
             return false; // nothing comes any more
         if (!datagram) {
@@ -267,7 +269,7 @@ Result<> Socket::execute_atomically(std::span<const Request> requests)
 
 Result<> Socket::get(const Request& request, const std::function<void(const Message&)>& take)
 {
-    const auto reading = converse(request, NLM_F_ACK, take);
+    const auto reading = converse(request, 0, take);
     if (!reading)
         return reading.error();
     if (*reading == Reading::interrupted)
@@ -291,8 +293,13 @@ Result<> Socket::dump(const Request& request, const std::function<void()>& resta
                       request.what() + ": changes kept interrupting the kernel's answer");
 }
 
+Result<std::span<const std::uint8_t>> Socket::receive_datagram(int flags) const
+{
+    return receive(mnl_socket_get_fd(socket_.get()), {buffer_.get(), datagram_limit}, flags);
+}
+
 // Sends one request and reads all that it is answered with, up to the message that ends it: NLMSG_DONE ends a
-// dump, NLMSG_ERROR everything else.
+// dump, anything else's answer is one message, an object or NLMSG_ERROR.
 Result<Socket::Reading> Socket::converse(const Request& request, std::uint16_t flags,
                                          const std::function<void(const Message&)>& take)
 {
@@ -304,11 +311,12 @@ Result<Socket::Reading> Socket::converse(const Request& request, std::uint16_t f
     if (const auto sent = send(bytes); !sent)
         return sent.error().within(request.what());
 
+    const bool is_dump = flags == NLM_F_DUMP;
     bool lost = false;
     bool interrupted = false;
     std::optional<Result<>> end;
     while (!end) {
-        const auto datagram = receive(mnl_socket_get_fd(socket_.get()), buffer_, lost ? MSG_DONTWAIT : 0);
+        const auto datagram = receive_datagram(lost ? MSG_DONTWAIT : 0);
         if (!datagram && !is_loss(datagram.error()))
             return answer_lost(request);
         if (!datagram) {
@@ -323,6 +331,8 @@ Result<Socket::Reading> Socket::converse(const Request& request, std::uint16_t f
                 end = answer_in(header, payload);
             else if (header.nlmsg_type >= NLMSG_MIN_TYPE)
                 take({.type = header.nlmsg_type, .flags = header.nlmsg_flags, .payload = payload});
+            if (!is_dump)
+                end = end.value_or(Result<>());
         });
     }
     if (!*end)

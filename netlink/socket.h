@@ -59,10 +59,11 @@ private:
     bool await_answers(const std::function<bool(std::uint32_t sequence, const Result<>& answer)>& take);
     Result<Reading> converse(const Request& request, std::uint16_t flags,
                              const std::function<void(const Message&)>& take);
+    Result<std::span<const std::uint8_t>> receive_datagram(int flags) const;
 
     std::unique_ptr<mnl_socket, Close> socket_;
-    std::uint32_t sequence_ = 0; // 0 marks kernel events, so requests count from 1
-    std::vector<std::uint8_t> buffer_;
+    std::uint32_t sequence_ = 0;             // 0 marks kernel events, so requests count from 1
+    std::unique_ptr<std::uint8_t[]> buffer_; // datagram_limit bytes
 };
 
 } // namespace routelet::netlink
