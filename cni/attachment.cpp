@@ -297,8 +297,8 @@ Result<Link> ensure_bridge(Socket& host, const PodNetwork& network)
     if (bridge->kind != "bridge")
         return unusable_name(*bridge);
 
-    ignore_router_advertisements(bridge->name);
-    keep_addresses_on_down(bridge->name);
+    ignore_router_advertisements(*bridge);
+    keep_addresses_on_down(*bridge);
     std::vector<Request> requests;
     if (!bridge->is_up())
         requests.push_back(netlink::set_link_up(bridge->index));
@@ -351,7 +351,7 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     const Result<Link> host = make_pair(sides, id, network, bridge, pod_mac);
     if (!host)
         return host.error();
-    ignore_router_advertisements(host->name);
+    ignore_router_advertisements(*host);
     if (has_family(plain, IpFamily::v6))
         if (auto enabled = enable_ipv6_in_pod(sides, id.interface); !enabled)
             return enabled.error();

@@ -20,14 +20,17 @@ bool holds(const std::filesystem::path& setting, std::string_view value)
     return content && std::string_view(*content).substr(0, content->find('\n')) == value;
 }
 
-Result<> set(const std::filesystem::path& setting, std::string_view value)
+Result<> write(const std::filesystem::path& setting, std::string_view value)
 {
-    if (holds(setting, value))
-        return {};
     const UniqueFd file(::open(setting.c_str(), O_WRONLY | O_CLOEXEC));
     if (!file || ::write(file.fd(), value.data(), value.size()) < 0)
         return last_errno("writing " + std::string(value) + " to " + setting.string());
     return {};
+}
+
+Result<> set(const std::filesystem::path& setting, std::string_view value)
+{
+    return holds(setting, value) ? Result<>() : write(setting, value);
 }
 
 // Interfaces whose accept_ra of 1 would come to mean 0.
@@ -63,14 +66,16 @@ Result<> turn_on_ipv6_forwarding()
     return set(forwarding, "1");
 }
 
-void ignore_router_advertisements(std::string_view interface)
+void ignore_router_advertisements(const netlink::Link& interface)
 {
-    (void)set(conf / interface / "accept_ra", "0"); // see the header for why a failure is none
+    if (interface.accepts_router_advertisements)
+        (void)write(conf / interface.name / "accept_ra", "0"); // see the header for why a failure is none
 }
 
-void keep_addresses_on_down(std::string_view interface)
+void keep_addresses_on_down(const netlink::Link& interface)
 {
-    (void)set(conf / interface / "keep_addr_on_down", "1"); // likewise
+    if (!interface.keeps_ipv6_addresses)
+        (void)write(conf / interface.name / "keep_addr_on_down", "1"); // likewise
 }
 
 Result<> enable_ipv6(std::string_view interface)

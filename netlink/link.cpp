@@ -6,6 +6,7 @@
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <sys/socket.h>
@@ -45,17 +46,27 @@ bool read_link_info(const Attributes& attributes, Link& link)
     return true;
 }
 
-// The settings of net.ipv4.conf.<link>, an array of numbers (IFLA_INET_CONF), where the link has IPv4.
-bool read_ipv4_settings(const Attributes& attributes, Link& link)
+// The settings of one family are an array of 32-bit numbers; older kernels have fewer.
+std::uint32_t setting(const Attributes& family, std::uint16_t type, std::size_t position)
+{
+    const auto settings = family.find(type);
+    return settings ? read_header<std::uint32_t>(after_header(*settings, position * sizeof(std::uint32_t)))
+                          .value_or(0)
+                    : 0;
+}
+
+// net.ipv4.conf.<link> and net.ipv6.conf.<link>, as far as the link has these families.
+bool read_settings(const Attributes& attributes, Link& link)
 {
     Attributes families;
     Attributes ipv4;
-    if (!attributes.read(IFLA_AF_SPEC, families) || !families.read(AF_INET, ipv4))
+    Attributes ipv6;
+    if (!attributes.read(IFLA_AF_SPEC, families) || !families.read(AF_INET, ipv4) ||
+        !families.read(AF_INET6, ipv6))
         return false;
-    const auto settings = ipv4.find(IFLA_INET_CONF);
-    constexpr std::size_t position = (IPV4_DEVCONF_FORWARDING - 1) * sizeof(std::uint32_t);
-    if (settings && settings->size() >= position + sizeof(std::uint32_t))
-        link.forwards_ipv4 = read_header<std::uint32_t>(settings->subspan(position)) != 0U;
+    link.forwards_ipv4 = setting(ipv4, IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING - 1) != 0;
+    link.accepts_router_advertisements = setting(ipv6, IFLA_INET6_CONF, DEVCONF_ACCEPT_RA) != 0;
+    link.keeps_ipv6_addresses = setting(ipv6, IFLA_INET6_CONF, DEVCONF_KEEP_ADDR_ON_DOWN) == 1;
     return true;
 }
 
@@ -176,7 +187,7 @@ Result<Link> parse_link(std::span<const std::uint8_t> payload)
         attributes->read(IFLA_IFNAME, link.name) && attributes->read(IFLA_IFALIAS, link.alias) &&
         attributes->read(IFLA_MTU, link.mtu) && attributes->read(IFLA_MASTER, link.master) &&
         attributes->read(IFLA_LINK, link.peer) && read_link_info(*attributes, link) &&
-        read_ipv4_settings(*attributes, link);
+        read_settings(*attributes, link);
     if (!well_formed || link.name.empty())
         return malformed("a link message with an attribute of a wrong size, or no name");
     return link;

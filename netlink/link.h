@@ -39,6 +39,9 @@ struct Link {
     IfIndex peer{};                // IFLA_LINK: a veth's other end, an index in its own namespace
     std::optional<bool> hairpin{}; // bridge ports only (IFLA_BRPORT_MODE)
     bool forwards_ipv4 = false;    // net.ipv4.conf.<link>.forwarding; not known of a link without IPv4
+    // Of net.ipv6.conf.<link>; not known of a link without IPv6.
+    bool accepts_router_advertisements = false; // accept_ra is not 0
+    bool keeps_ipv6_addresses = false;          // keep_addr_on_down is 1
 
     bool is_up() const noexcept;
     bool has_carrier() const noexcept; // IFF_LOWER_UP
