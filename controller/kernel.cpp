@@ -1,7 +1,13 @@
 #include "controller/kernel.h"
 
+#include <algorithm>
+#include <iterator>
+
 namespace routelet::controller {
 namespace {
+
+// Requests that are made before they are sent: as many as stay in the processor's cache.
+constexpr std::size_t at_once = 512;
 
 netlink::Request to_request(const RouteChange& change)
 {
@@ -48,12 +54,17 @@ Result<KernelState> NetlinkKernel::read()
 
 std::vector<Result<>> NetlinkKernel::apply(const std::vector<RouteChange>& changes)
 {
+    std::vector<Result<>> results;
+    results.reserve(changes.size());
     std::vector<netlink::Request> requests;
-    requests.reserve(changes.size());
-    for (const RouteChange& change : changes)
+    requests.reserve(std::min(changes.size(), at_once));
+    for (const RouteChange& change : changes) {
         requests.push_back(to_request(change));
-
-    std::vector<Result<>> results = socket_.execute_all(requests);
+        if (requests.size() == at_once || &change == &changes.back()) {
+            std::ranges::move(socket_.execute_all(requests), std::back_inserter(results));
+            requests.clear();
+        }
+    }
     for (std::size_t i = 0; i < changes.size(); ++i)
         if (is_removal(changes[i]) && !results[i] &&
             results[i].error().code == boost::system::errc::no_such_process)

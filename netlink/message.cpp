@@ -11,8 +11,6 @@ namespace {
 // Far above what any request of ours needs, far below what a nested attribute's 16-bit length can say.
 constexpr std::size_t largest_request = 8192; // bytes
 
-constexpr std::size_t usual_request = 96; // bytes; a route of IPv6 has 92
-
 constexpr std::size_t aligned(std::size_t size) noexcept
 {
     return (size + NLMSG_ALIGNTO - 1) & ~std::size_t{NLMSG_ALIGNTO - 1};
@@ -22,7 +20,6 @@ constexpr std::size_t aligned(std::size_t size) noexcept
 
 Request::Request(std::uint16_t type, std::uint16_t flags)
 {
-    buffer_.reserve(usual_request);
     const nlmsghdr header{
         .nlmsg_len = 0, .nlmsg_type = type, .nlmsg_flags = flags, .nlmsg_seq = 0, .nlmsg_pid = 0};
     put_raw(&header, sizeof header);

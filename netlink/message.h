@@ -2,6 +2,7 @@
 #include "base/ip.h"
 #include "base/result.h"
 
+#include <boost/container/small_vector.hpp>
 #include <linux/netlink.h>
 
 #include <cstddef>
@@ -92,7 +93,7 @@ public:
     std::string what() const { return subject_ ? about_ + subject_->to_string() : about_; }
     std::uint16_t type() const noexcept;
     bool overflowed() const noexcept { return overflowed_; }
-    std::span<const std::uint8_t> bytes() const noexcept { return buffer_; }
+    std::span<const std::uint8_t> bytes() const noexcept { return {buffer_.data(), buffer_.size()}; }
 
 private:
     friend class Socket;
@@ -102,7 +103,10 @@ private:
     std::size_t begin_nest(std::uint16_t attribute);
     void end_nest(std::size_t start);
 
-    std::vector<std::uint8_t> buffer_; // nlmsghdr first; its nlmsg_len is always right
+    static constexpr std::size_t usual_size = 96; // bytes; a route of IPv6 has 92
+
+    // nlmsghdr first; its nlmsg_len is always right.
+    boost::container::small_vector<std::uint8_t, usual_size> buffer_;
     std::string about_;
     std::optional<IpPrefix> subject_;
     bool overflowed_ = false;
