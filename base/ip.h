@@ -50,7 +50,10 @@ public:
 
     std::string to_string() const;
 
-    friend bool operator==(const IpAddress&, const IpAddress&) = default;
+    friend bool operator==(const IpAddress& a, const IpAddress& b) noexcept
+    {
+        return a.family_ == b.family_ && a.half(0) == b.half(0) && a.half(1) == b.half(1);
+    }
     // IPv4 first; then as numbers.
     friend std::strong_ordering operator<=>(const IpAddress& a, const IpAddress& b) noexcept
     {

@@ -42,6 +42,12 @@ std::optional<Way> planned_way(const Plan& plan, const IpPrefix& destination)
     return {};
 }
 
+std::optional<Way> present_way(const OwnRoutes& own, const IpPrefix& destination)
+{
+    const auto present = own.find(destination);
+    return present != own.end() ? std::optional(present->second.way) : std::nullopt;
+}
+
 std::optional<RouteChange> change_at(const IpPrefix& destination, const Plan& plan, const OwnRoutes& own,
                                      const RouteIdentity& identity)
 {

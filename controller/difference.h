@@ -57,6 +57,8 @@ netlink::Route new_route(const IpPrefix& destination, const Way& way, const Rout
 
 // Where packets to exactly this destination are to go by the plan; none when it is no route of ours.
 std::optional<Way> planned_way(const Plan& plan, const IpPrefix& destination);
+// Where our route there sends them.
+std::optional<Way> present_way(const OwnRoutes& own, const IpPrefix& destination);
 
 // What to change at one destination so that it becomes as planned; none when the kernel agrees already. Pure.
 // A changed next hop is one replacement, at the metric that the route has, never a removal and an addition:

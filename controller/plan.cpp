@@ -134,10 +134,15 @@ public:
 
     explicit Claims(const std::vector<const NodeClaim*>& nodes)
     {
+        std::size_t count = 0;
+        for (const NodeClaim* node : nodes)
+            count += node->pod_cidrs.size();
+        claims_.reserve(count);
         for (const NodeClaim* node : nodes)
             for (const IpPrefix& prefix : node->pod_cidrs)
                 claims_.push_back({.prefix = prefix});
-        std::ranges::sort(claims_, {}, &Claim::prefix);
+        if (!std::ranges::is_sorted(claims_, {}, &Claim::prefix))
+            std::ranges::sort(claims_, {}, &Claim::prefix);
         const auto twice = std::ranges::unique(claims_, {}, &Claim::prefix);
         claims_.erase(twice.begin(), twice.end());
         for (std::size_t i = 0; i < claims_.size(); ++i) {
@@ -154,7 +159,7 @@ public:
     // Requires: somebody claims `prefix`.
     Claim& at(const IpPrefix& prefix)
     {
-        return *std::ranges::lower_bound(claims_, prefix, {}, &Claim::prefix);
+        return *search_(claims_, [&](const Claim& claim) { return claim.prefix < prefix; });
     }
     // What was granted and overlaps this claim.
     std::optional<Grant> find_overlap(const Claim& claim) const
@@ -164,7 +169,8 @@ public:
     std::optional<Grant> find(const IpAddress& address) const
     {
         const IpPrefix host = IpPrefix::of(address, address.bits());
-        const auto after = std::ranges::upper_bound(claims_, host, {}, &Claim::prefix);
+        const auto after =
+            search_address_(claims_, [&](const Claim& claim) { return !(host < claim.prefix); });
         if (after == claims_.begin())
             return {};
         const Claim& claim = *std::prev(after);
@@ -220,6 +226,8 @@ private:
     }
 
     std::vector<Claim> claims_; // by prefix, each once
+    NearbySearch search_;
+    mutable NearbySearch search_address_;
     std::map<IpPrefix, const NodeClaim*> in_groups_;
 };
 
@@ -235,25 +243,28 @@ public:
     template <class Predicate>
     AddressOwners(const std::vector<const NodeClaim*>& oldest_first, Predicate is_void)
     {
+        owners_.reserve(oldest_first.size());
         for (const NodeClaim* node : oldest_first)
             for (const IpAddress& address : node->internal_ips)
                 if (!is_void(address))
                     owners_.push_back({address, node});
-        std::ranges::stable_sort(owners_, {}, &Owner::address);
+        if (!std::ranges::is_sorted(owners_, {}, &Owner::address))
+            std::ranges::stable_sort(owners_, {}, &Owner::address);
         const auto younger = std::ranges::unique(owners_, {}, &Owner::address); // keeps the oldest
         owners_.erase(younger.begin(), younger.end());
     }
 
     const NodeClaim* find(const IpAddress& address) const // nullptr: nobody
     {
-        const auto owner = std::ranges::lower_bound(owners_, address, {}, &Owner::address);
+        const auto owner = search_(owners_, [&](const Owner& other) { return other.address < address; });
         return owner != owners_.end() && owner->address == address ? owner->node : nullptr;
     }
     // The first in `prefix` of which `is_it` is true, or nullptr.
     template <class Predicate>
     const Owner* find_in(const IpPrefix& prefix, Predicate is_it) const
     {
-        auto owner = std::ranges::lower_bound(owners_, prefix.network(), {}, &Owner::address);
+        auto owner =
+            search_network_(owners_, [&](const Owner& other) { return other.address < prefix.network(); });
         for (; owner != owners_.end() && prefix.contains(owner->address); ++owner)
             if (is_it(*owner->node))
                 return &*owner;
@@ -262,6 +273,8 @@ public:
 
 private:
     std::vector<Owner> owners_; // by address
+    mutable NearbySearch search_;
+    mutable NearbySearch search_network_;
 };
 
 std::vector<const NodeClaim*> oldest_first(const std::vector<NodeRef>& nodes)
@@ -589,7 +602,8 @@ std::string_view remedy(Reason reason) noexcept
 
 const PlannedRoute* Plan::find(const IpPrefix& destination) const
 {
-    const auto route = std::ranges::lower_bound(routes, destination, {}, &PlannedRoute::destination);
+    const auto route =
+        search(routes, [&](const PlannedRoute& planned) { return planned.destination < destination; });
     return route != routes.end() && route->destination == destination ? &*route : nullptr;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/ip.h"
+#include "controller/nearby_search.h"
 #include "controller/node_table.h"
 #include "netlink/message.h"
 
@@ -136,9 +137,12 @@ struct Plan {
     // CIDRs; ascending. None is a route's destination.
     std::vector<IpPrefix> guarded{};
 
-    // The route to exactly this destination, or nullptr.
+    // The route to exactly this destination, or nullptr. Fast when destinations are asked for in their order.
+    // Not for two threads at once.
     const PlannedRoute* find(const IpPrefix& destination) const;
     bool guards(const IpPrefix& destination) const;
+
+    mutable NearbySearch search{};
 };
 
 // Which routes this machine should have. Pure; the order of inputs does not matter.

@@ -221,7 +221,7 @@ void Reconciler::find_work_at(std::vector<IpPrefix> touched)
     const auto twice = std::ranges::unique(touched);
     touched.erase(twice.begin(), twice.end());
     for (const IpPrefix& destination : touched) {
-        history_.note(plan_, mirror_.own_routes(), destination);
+        history_.note(plan_, destination, present_way(mirror_.own_routes(), destination));
         const auto change = change_at(destination, plan_, mirror_.own_routes(), options_.identity);
         if (!change)
             failures_.erase(destination);
@@ -316,6 +316,7 @@ Reconciler::Planning Reconciler::refresh_plan()
     local_ = local;
     const Plan before = std::exchange(plan_, replanned ? std::move(replanned->plan)
                                                        : plan_routes(nodes_.nodes(), local_, options_.plan));
+    mirror_.expect(plan_.routes.size());
     history_.follow(before, plan_);
     forwarding_.follow(plan_, local_);
     report_membership();
@@ -344,9 +345,14 @@ void Reconciler::work_off(const Cause& cause)
             continue;
         }
         mirror_.applied(changes[i]);
-        const bool was_in_place = history_.note(plan_, mirror_.own_routes(), changes[i].route.destination);
+        // What was written is there as it was written, and is not looked up: it is on its way to memory.
+        const Way written = Way::of(changes[i].route);
+        const IpPrefix& destination = changes[i].route.destination;
+        const bool is_removal = changes[i].kind == RouteChange::Kind::remove;
+        const bool was_in_place = history_.note(
+            plan_, destination, is_removal ? present_way(mirror_.own_routes(), destination) : written);
         settle(changes[i], event_of(changes[i].kind, was_in_place), cause, took_ms);
-        if (is_guard(Way::of(changes[i].route)))
+        if (is_guard(written))
             continue;
         pass_.added += changes[i].kind == RouteChange::Kind::create ? 1 : 0;
         pass_.replaced += changes[i].kind == RouteChange::Kind::replace ? 1 : 0;

@@ -57,12 +57,11 @@ void RouteHistory::compare(const Plan& plan, const OwnRoutes& own, const NodeTab
     });
 }
 
-bool RouteHistory::note(const Plan& plan, const OwnRoutes& own, const IpPrefix& destination)
+bool RouteHistory::note(const Plan& plan, const IpPrefix& destination, const std::optional<Way>& now)
 {
-    const auto present = own.find(destination);
-    const bool is_in_place = present != own.end();
+    const bool is_in_place = now.has_value();
     const bool was_guard = guards_.contains(destination);
-    if (is_in_place && is_guard(present->second.way))
+    if (now && is_guard(*now))
         guards_.insert(destination);
     else if (is_in_place)
         guards_.erase(destination);

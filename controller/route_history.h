@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,9 +23,9 @@ public:
     void follow(const Plan& before, const Plan& plan);
     // Plan and kernel are compared as a whole.
     void compare(const Plan& plan, const OwnRoutes& own, const NodeTable& nodes);
-    // The route to this destination came or went; `own` is how it stands now. Whether it was in place before,
-    // at some time since it is planned for whom it is planned for.
-    bool note(const Plan& plan, const OwnRoutes& own, const IpPrefix& destination);
+    // The route to this destination came or went; `now` is the way of the one that is there. Whether it was
+    // in place before, at some time since it is planned for whom it is planned for.
+    bool note(const Plan& plan, const IpPrefix& destination, const std::optional<Way>& now);
     // It went because we removed it: it is nobody's any more.
     void forget(const IpPrefix& destination);
 

@@ -28,7 +28,7 @@ struct Followed {
         plan = std::move(next);
     }
     void compare(const OwnRoutes& own) { history.compare(plan, own, nodes); }
-    bool note(const OwnRoutes& own) { return history.note(plan, own, pods); }
+    bool note(const OwnRoutes& own) { return history.note(plan, pods, present_way(own, pods)); }
     std::string node_of(const IpPrefix& destination) const
     {
         return std::string(history.node_of(plan, destination, "node01"));
@@ -123,9 +123,9 @@ TEST_CASE("guards are this node's", "[history]")
     f.follow({.routes = {}, .own_pod_cidrs = {own_pods}, .verdicts = {}, .guarded = {own_pods}});
     CHECK(f.node_of(own_pods) == "node01");
     const OwnRoutes there = {{own_pods, {guard, 8200}}};
-    CHECK_FALSE(f.history.note(f.plan, {}, own_pods));
+    CHECK_FALSE(f.history.note(f.plan, own_pods, {}));
     f.compare(there);
-    CHECK(f.history.note(f.plan, there, own_pods));
+    CHECK(f.history.note(f.plan, own_pods, guard));
     CHECK(f.history.in_place() == 0); // no route to a node
 
     f.follow({});
