@@ -157,6 +157,24 @@ TEST_CASE_METHOD(NetnsFixture, "IPv4 forwarding is enabled on one link without w
     CHECK(output("cat /proc/sys/net/ipv4/conf/up0-far/forwarding") == "0\n");
 }
 
+TEST_CASE_METHOD(NetnsFixture, "a link tells what it accepts and keeps of IPv6", "[kernel][netlink]")
+{
+    add_uplink("up0", {});
+    const std::string settings = "/proc/sys/net/ipv6/conf/up0/";
+    run("echo 0 > " + settings + "accept_ra && echo 0 > " + settings + "keep_addr_on_down");
+    CHECK_FALSE(link_of("up0").accepts_router_advertisements);
+    CHECK_FALSE(link_of("up0").keeps_ipv6_addresses);
+
+    const auto* const accepted = GENERATE("1", "2"); // 2: although it forwards
+    run("echo " + std::string(accepted) + " > " + settings + "accept_ra");
+    run("echo 1 > " + settings + "keep_addr_on_down");
+    CHECK(link_of("up0").accepts_router_advertisements);
+    CHECK(link_of("up0").keeps_ipv6_addresses);
+
+    run("echo -1 > " + settings + "keep_addr_on_down"); // Linux: never
+    CHECK_FALSE(link_of("up0").keeps_ipv6_addresses);
+}
+
 TEST_CASE_METHOD(NetnsFixture, "a neighbour entry replaces that of the address's previous owner",
                  "[kernel][netlink]")
 {
