@@ -1,18 +1,22 @@
 #include "cni/attachment.h"
 
 #include "cni/error.h"
+#include "cni/gateway.h"
 #include "cni/link_removal.h"
 #include "cni/living.h"
+#include "cni/point_to_point.h"
 #include "cni/sysctl.h"
 #include "netlink/address.h"
 #include "netlink/neighbor.h"
 #include "netlink/route.h"
 
+#include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <span>
 
 namespace routelet::cni {
@@ -65,26 +69,6 @@ Result<> execute_all(Socket& socket, std::span<const Request> requests)
     return {};
 }
 
-bool has_family(const std::vector<IpAddress>& addresses, IpFamily family)
-{
-    return std::ranges::find(addresses, family, &IpAddress::family) != addresses.end();
-}
-
-struct Gateway {
-    IpAddress address;
-    unsigned length = 0;
-};
-
-std::vector<Gateway> gateways(const PodNetwork& network)
-{
-    std::vector<Gateway> all;
-    for (const RangeSet& set : network.range_sets)
-        for (const AddressRange& range : set.ranges())
-            if (std::ranges::find(all, range.gateway(), &Gateway::address) == all.end())
-                all.push_back({range.gateway(), range.subnet().length()});
-    return all;
-}
-
 std::vector<IpAddress> addresses_of(const std::vector<Gateway>& gateways)
 {
     std::vector<IpAddress> addresses;
@@ -117,9 +101,36 @@ Error unusable_name(const Link& link)
                                                   ", not a bridge; give the network another bridge name");
 }
 
-// The veth pair, the host's end down and a port of the bridge.
-Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& network, const Link& bridge,
-                       const MacAddress& pod_mac)
+Result<Link> ensure_bridge(Socket& host, const PodNetwork& network)
+{
+    const std::vector<Gateway> own = gateways(network);
+    const Result<Link> bridge = find_or_make_bridge(host, network, mac_for(addresses_of(own)));
+    if (!bridge)
+        return bridge.error();
+    if (bridge->kind != "bridge")
+        return unusable_name(*bridge);
+
+    ignore_router_advertisements(*bridge);
+    keep_addresses_on_down(*bridge);
+    std::vector<Request> requests;
+    if (!bridge->is_up())
+        requests.push_back(netlink::set_link_up(bridge->index));
+    for (const Gateway& gateway : own)
+        requests.push_back(netlink::add_address(
+            {.link = bridge->index, .address = gateway.address, .length = gateway.length}));
+    if (!bridge->forwards_ipv4) // each write is announced to everybody
+        requests.push_back(netlink::enable_ipv4_forwarding(bridge->index));
+    if (auto set_up = execute_all(host, requests); !set_up)
+        return set_up.error();
+    if (has_family(own, IpFamily::v6))
+        if (auto forwarding = turn_on_ipv6_forwarding(); !forwarding)
+            return forwarding.error();
+    return *bridge;
+}
+
+// The veth pair, the host's end down and a port of the bridge, if there is one.
+Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& network,
+                       const std::optional<Link>& bridge, const MacAddress& pod_mac)
 {
     const std::string host_name = host_interface_name(id);
     const auto made = sides.host.execute(netlink::make_veth({.host_name = host_name,
@@ -127,13 +138,13 @@ Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& n
                                                              .pod_name = id.interface,
                                                              .pod_mac = pod_mac,
                                                              .pod_netns_fd = sides.pod_netns.fd(),
-                                                             .bridge = bridge.index,
+                                                             .bridge = bridge ? bridge->index : IfIndex{},
                                                              .mtu = network.mtu}));
-    if (!made && is_errno(made.error(), EXFULL))
+    if (!made && bridge && is_errno(made.error(), EXFULL))
         return failure(ErrorCode::bridge_full,
-                       "bridge " + bridge.name +
+                       "bridge " + bridge->name +
                            " has no port left (a Linux bridge has 1023); run fewer pods "
-                           "on this node");
+                           "on this node, or have it route to each (\"mode\": \"ptp\")");
     if (!made)
         return made.error();
 
@@ -159,15 +170,21 @@ Result<> enable_ipv6_in_pod(const Sides& sides, const std::string& interface)
 
 // Addresses, then up, then routes, in one go. Returns the routes that were made: a default route of the pod's
 // other interfaces stays, and ours is left out.
-Result<std::vector<ResultRoute>> configure_pod(Socket& pod, IfIndex link,
-                                               const std::vector<PodAddress>& addresses,
-                                               const std::vector<ResultRoute>& routes)
+Result<std::vector<ResultRoute>> configure_pod(Socket& pod, const Link& host, const PodNetwork& network,
+                                               const std::vector<PodAddress>& addresses)
 {
+    const bool is_routed = network.mode == Mode::ptp;
+    const IfIndex link = host.peer;
+    const std::vector<ResultRoute>& routes = network.routes;
     std::vector<Request> requests;
     for (const PodAddress& address : addresses)
-        requests.push_back(
-            netlink::add_address({.link = link, .address = address.address, .length = address.length}));
+        requests.push_back(netlink::add_address({.link = link,
+                                                 .address = address.address,
+                                                 .length = address.length,
+                                                 .flags = is_routed ? IFA_F_NOPREFIXROUTE : 0U}));
     requests.push_back(netlink::set_link_up(link));
+    if (is_routed)
+        std::ranges::move(ways_to_gateways(link, *host.mac, addresses), std::back_inserter(requests));
     for (const ResultRoute& route : routes)
         requests.push_back(netlink::create_route({.destination = route.destination,
                                                   .gateway = route.gateway,
@@ -194,20 +211,27 @@ Result<std::vector<ResultRoute>> configure_pod(Socket& pod, IfIndex link,
     return made;
 }
 
-// Last, and at its end in one message: up and alias together say that everything before was done.
+// Last, and at its end in one message: the alias of a link that is up says that everything before was done.
 Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                        const Attached& attached, const std::vector<PodAddress>& addresses)
 {
+    const IfIndex link = attached.host.index;
+    const std::string alias = host_interface_alias(id);
     std::vector<Request> requests;
-    for (const PodAddress& pod : addresses)
-        requests.push_back(netlink::set_neighbor(attached.bridge.index, pod.address, attached.pod_mac));
+    if (attached.bridge)
+        for (const PodAddress& pod : addresses)
+            requests.push_back(netlink::set_neighbor(attached.bridge->index, pod.address, attached.pod_mac));
+    else
+        requests = ways_to_pod(link, attached.pod_mac, addresses);
+    const std::size_t ways = requests.size();
     // A guard beside the reservation, which old kernels do not have: no reason to fail.
     for (const PodAddress& pod : addresses)
-        requests.push_back(netlink::add_alternative_name(attached.host.index, living_name(pod.address)));
-    requests.push_back(netlink::set_port_up(
-        {.port = attached.host.index, .alias = host_interface_alias(id), .hairpin = network.hairpin}));
+        requests.push_back(netlink::add_alternative_name(link, living_name(pod.address)));
+    requests.push_back(attached.bridge
+                           ? netlink::set_port_up({.port = link, .alias = alias, .hairpin = network.hairpin})
+                           : netlink::set_alias(link, alias));
     const std::vector<Result<>> results = sides.host.execute_all(requests);
-    for (std::size_t i = 0; i < addresses.size(); ++i)
+    for (std::size_t i = 0; i < ways; ++i)
         if (!results[i])
             return results[i];
     return results.back();
@@ -288,31 +312,17 @@ MacAddress mac_for(const std::vector<IpAddress>& addresses)
     return {{0x0a, 0x58, bytes[0], bytes[1], bytes[2], bytes[3]}};
 }
 
-Result<Link> ensure_bridge(Socket& host, const PodNetwork& network)
+Result<std::optional<Link>> ensure_network(Socket& host, const PodNetwork& network)
 {
-    const std::vector<Gateway> own = gateways(network);
-    const Result<Link> bridge = find_or_make_bridge(host, network, mac_for(addresses_of(own)));
+    if (network.mode == Mode::ptp) {
+        if (auto ensured = ensure_gateways(host, network); !ensured)
+            return ensured.error();
+        return std::optional<Link>{};
+    }
+    const Result<Link> bridge = ensure_bridge(host, network);
     if (!bridge)
         return bridge.error();
-    if (bridge->kind != "bridge")
-        return unusable_name(*bridge);
-
-    ignore_router_advertisements(*bridge);
-    keep_addresses_on_down(*bridge);
-    std::vector<Request> requests;
-    if (!bridge->is_up())
-        requests.push_back(netlink::set_link_up(bridge->index));
-    for (const Gateway& gateway : own)
-        requests.push_back(netlink::add_address(
-            {.link = bridge->index, .address = gateway.address, .length = gateway.length}));
-    if (!bridge->forwards_ipv4) // each write is announced to everybody
-        requests.push_back(netlink::enable_ipv4_forwarding(bridge->index));
-    if (auto set_up = execute_all(host, requests); !set_up)
-        return set_up.error();
-    if (has_family(addresses_of(own), IpFamily::v6))
-        if (auto forwarding = turn_on_ipv6_forwarding(); !forwarding)
-            return forwarding.error();
-    return *bridge;
+    return std::optional(*bridge);
 }
 
 Result<> clear_unfinished(Sides& sides, const AttachmentId& id)
@@ -340,8 +350,8 @@ Result<> clear_unfinished(Sides& sides, const AttachmentId& id)
     return {};
 }
 
-Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& network, const Link& bridge,
-                        const std::vector<PodAddress>& addresses)
+Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& network,
+                        const std::optional<Link>& bridge, const std::vector<PodAddress>& addresses)
 {
     std::vector<IpAddress> plain;
     for (const PodAddress& pod : addresses)
@@ -352,10 +362,10 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     if (!host)
         return host.error();
     ignore_router_advertisements(*host);
-    if (has_family(plain, IpFamily::v6))
+    if (std::ranges::find(plain, IpFamily::v6, &IpAddress::family) != plain.end())
         if (auto enabled = enable_ipv6_in_pod(sides, id.interface); !enabled)
             return enabled.error();
-    Result<std::vector<ResultRoute>> routes = configure_pod(sides.pod, host->peer, addresses, network.routes);
+    Result<std::vector<ResultRoute>> routes = configure_pod(sides.pod, *host, network, addresses);
     if (!routes)
         return routes.error();
 

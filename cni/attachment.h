@@ -7,6 +7,7 @@
 #include "netlink/netns.h"
 #include "netlink/socket.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,11 @@ std::string host_interface_alias(const AttachmentId& id); // "<container>/<inter
 // and no neighbour's memory is wrong. Without IPv4 the address's hash takes its place.
 netlink::MacAddress mac_for(const std::vector<IpAddress>& addresses);
 
-// The bridge of the node, made when there is none: up, with the gateways' addresses, forwarding. Anybody may
-// do the same at the same time. What others configured on it stays. Fails with invalid_config when the name
-// is that of another kind of interface.
-Result<netlink::Link> ensure_bridge(netlink::Socket& host, const PodNetwork& network);
+// What all pods of the node have in common: the gateways' addresses, and forwarding. In Mode::bridge the
+// bridge has them, and is returned; it is made when there is none, up, and what others configured on it
+// stays. Anybody may do the same at the same time. Fails with invalid_config when the bridge's name is that
+// of another kind of interface.
+Result<std::optional<netlink::Link>> ensure_network(netlink::Socket& host, const PodNetwork& network);
 
 // Makes way for attach(): removes what a killed ADD of the same attachment left. Fails with already_attached
 // when the attachment is complete, or the pod has another interface of that name.
@@ -47,7 +49,7 @@ Result<> clear_unfinished(Sides& sides, const AttachmentId& id);
 // The interfaces of a complete attachment, and the routes that were made for it: a default route only where
 // the pod had none.
 struct Attached {
-    netlink::Link bridge;
+    std::optional<netlink::Link> bridge; // Mode::bridge
     netlink::Link host;
     netlink::MacAddress pod_mac;
     std::vector<ResultRoute> routes;
@@ -55,7 +57,7 @@ struct Attached {
 // Makes the pod's interface and its host end, with addresses and routes, and sets both up. A failure may
 // leave parts: detach() removes them.
 Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& network,
-                        const netlink::Link& bridge, const std::vector<PodAddress>& addresses);
+                        const std::optional<netlink::Link>& bridge, const std::vector<PodAddress>& addresses);
 
 // Deletes the attachment's host end, and the pod's end with it; having none is success. Fails when the host
 // end has another alias than ours: nothing says whose it is, and its addresses are in use.

@@ -1,6 +1,7 @@
 #include "cni/check.h"
 
 #include "cni/error.h"
+#include "cni/point_to_point.h"
 #include "netlink/address.h"
 #include "netlink/route.h"
 
@@ -36,6 +37,13 @@ Result<const ResultInterface*> expected_pod_interface(const Expectation& expecte
         return differs("prevResult has " + expected.id.interface + " in sandbox " + found->sandbox +
                        ", CNI_NETNS is " + expected.netns);
     return &*found;
+}
+
+bool lists_bridge(const Expectation& expected)
+{
+    return std::ranges::any_of(expected.network.previous->interfaces, [&](const ResultInterface& interface) {
+        return interface.name == expected.network.bridge && interface.sandbox.empty();
+    });
 }
 
 // The addresses that prevResult gives to the pod's interface, or to none by index.
@@ -137,8 +145,22 @@ Result<> check_gateways(netlink::Socket& host, const Link& bridge, const std::ve
     return {};
 }
 
-Result<> check_host_link(netlink::Socket& host, const Expectation& expected, const Link& bridge,
-                         const Link& in_pod)
+Result<> check_port(const Expectation& expected, const Link& bridge, const Link& port)
+{
+    if (port.master != bridge.index)
+        return failure(ErrorCode::attachment_differs,
+                       "host interface " + port.name + " is no port of bridge " + bridge.name +
+                           "; attach it: ip link set " + port.name + " master " + bridge.name);
+    if (port.hairpin != expected.network.hairpin)
+        return failure(ErrorCode::attachment_differs, "host interface " + port.name + " has hairpin mode " +
+                                                          (port.hairpin.value_or(false) ? "on" : "off") +
+                                                          "; change it: bridge link set dev " + port.name +
+                                                          " hairpin " +
+                                                          (expected.network.hairpin ? "on" : "off"));
+    return {};
+}
+
+Result<Link> check_host_link(netlink::Socket& host, const Expectation& expected, const Link& in_pod)
 {
     const std::string name = host_interface_name(expected.id);
     const Result<std::optional<Link>> found = netlink::find_link(host, name);
@@ -149,19 +171,47 @@ Result<> check_host_link(netlink::Socket& host, const Expectation& expected, con
     const Link& link = **found;
     if (link.kind != "veth" || link.peer != in_pod.index)
         return differs("host interface " + name + " is not the other end of the pod's " + in_pod.name);
-    if (link.master != bridge.index)
-        return failure(ErrorCode::attachment_differs, "host interface " + name + " is no port of bridge " +
-                                                          bridge.name + "; attach it: ip link set " + name +
-                                                          " master " + bridge.name);
     if (!link.is_up())
         return failure(ErrorCode::attachment_differs,
                        "host interface " + name + " is down; set it up: ip link set " + name + " up");
-    if (link.hairpin != expected.network.hairpin)
-        return failure(ErrorCode::attachment_differs, "host interface " + name + " has hairpin mode " +
-                                                          (link.hairpin.value_or(false) ? "on" : "off") +
-                                                          "; change it: bridge link set dev " + name +
-                                                          " hairpin " +
-                                                          (expected.network.hairpin ? "on" : "off"));
+    return link;
+}
+
+// The node's side of an attachment by a bridge.
+Result<> check_bridged(Sides& sides, const Expectation& expected, const Link& in_pod,
+                       const std::vector<ResultAddress>& addresses)
+{
+    const Result<Link> bridge = check_bridge(sides.host, expected);
+    if (!bridge)
+        return bridge.error();
+    if (auto checked = check_gateways(sides.host, *bridge, addresses); !checked)
+        return checked;
+    const Result<Link> port = check_host_link(sides.host, expected, in_pod);
+    if (!port)
+        return port.error();
+    return check_port(expected, *bridge, *port);
+}
+
+// The same without one, and the pod's way to its gateways.
+Result<> check_routed(Sides& sides, const Expectation& expected, const Link& in_pod,
+                      const std::vector<ResultAddress>& addresses)
+{
+    std::vector<ResultRoute> to_gateways;
+    for (const ResultAddress& address : addresses)
+        if (address.gateway)
+            to_gateways.push_back({IpPrefix::of(*address.gateway, address.gateway->bits()), {}});
+    if (auto checked = check_pod_routes(sides.pod, to_gateways); !checked)
+        return checked;
+    const Result<Link> link = check_host_link(sides.host, expected, in_pod);
+    if (!link)
+        return link.error();
+    if (link->master != netlink::IfIndex{})
+        return differs("host interface " + link->name + " is a port of a bridge");
+    const Result<std::optional<std::string>> fault = find_fault(sides.host, *link, addresses);
+    if (!fault)
+        return fault.error();
+    if (*fault)
+        return failure(ErrorCode::attachment_differs, **fault);
     return {};
 }
 
@@ -196,12 +246,9 @@ Result<> check_attachment(Sides& sides, const Expectation& expected)
     if (auto checked = check_pod_routes(sides.pod, expected.network.previous->routes); !checked)
         return checked;
 
-    const Result<Link> bridge = check_bridge(sides.host, expected);
-    if (!bridge)
-        return bridge.error();
-    if (auto checked = check_gateways(sides.host, *bridge, addresses); !checked)
-        return checked;
-    if (auto checked = check_host_link(sides.host, expected, *bridge, *in_pod); !checked)
+    // By what the pod was given: the network may have changed its mode since.
+    const auto check_node = lists_bridge(expected) ? check_bridged : check_routed;
+    if (auto checked = check_node(sides, expected, *in_pod, addresses); !checked)
         return checked;
     return check_reservation(expected, addresses);
 }

@@ -373,6 +373,20 @@ Result<> parse_wishes(const json& document, const CniArgs& args, PodNetwork& pod
     return {};
 }
 
+Result<> parse_mode(const json& document, PodNetwork& pod)
+{
+    const Result<std::optional<std::string>> mode = read_string(document, "mode");
+    if (!mode)
+        return mode.error();
+    const std::string text = mode->value_or("");
+    if (text == "ptp")
+        pod.mode = Mode::ptp;
+    else if (!text.empty() && text != "bridge")
+        return failure(ErrorCode::unsupported_field,
+                       "\"mode\": \"" + text + "\" is not supported; there are \"bridge\" and \"ptp\"");
+    return {};
+}
+
 Result<> parse_bridge(const json& document, PodNetwork& pod)
 {
     Result<std::optional<std::string>> bridge = read_string(document, "bridge");
@@ -456,8 +470,8 @@ Result<PodNetwork> parse_pod_network(const json& document, const CniArgs& args)
     PodNetwork pod;
     if (auto supported = refuse_unsupported(document); !supported)
         return supported.error();
-    if (auto supported = refuse_unsupported_text(document, "mode", "bridge"); !supported)
-        return supported.error();
+    if (auto parsed = parse_mode(document, pod); !parsed)
+        return parsed.error();
     if (auto parsed = parse_bridge(document, pod); !parsed)
         return parsed.error();
     if (auto parsed = parse_ipam(document, pod); !parsed)

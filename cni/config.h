@@ -26,11 +26,15 @@ struct Network {
     std::filesystem::path import_from{};                   // ipam.importFrom: see AddressStore; may be empty
 };
 
+// How pods are joined: their host ends are ports of a bridge, or the node routes to each.
+enum class Mode { bridge, ptp };
+
 // What ADD, CHECK and STATUS need besides.
 struct PodNetwork {
-    std::string bridge = "v-net-0";
-    std::uint32_t mtu = 0; // bytes; 0: the kernel's default
-    bool hairpin = true;
+    Mode mode = Mode::bridge;
+    std::string bridge = "v-net-0"; // Mode::bridge
+    std::uint32_t mtu = 0;          // bytes; 0: the kernel's default
+    bool hairpin = true; // Mode::bridge; where the node routes, packets may go back the way they came
     std::vector<RangeSet> range_sets;              // at least one; an address of each
     std::chrono::seconds cooldown{60};             // ipam.cooldown: how long a freed address rests
     std::vector<ResultRoute> routes;               // each with its gateway, the default routes included

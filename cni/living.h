@@ -22,7 +22,8 @@ struct LivingPod {
 };
 using LivingLookup = std::function<Result<std::optional<LivingPod>>(const IpAddress&)>;
 
-// Looks in the kernel, one request an address. Kernels before 5.5 know no further names, and show nobody.
+// Looks in the kernel, one request an address. `bridge` is the one of the network's pods; 0 when the node
+// routes to them. Kernels before 5.5 know no further names, and show nobody.
 LivingLookup living_on(netlink::Socket& host, netlink::IfIndex bridge);
 
 } // namespace routelet::cni

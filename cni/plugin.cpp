@@ -22,11 +22,12 @@ AttachmentResult describe(const Environment& call, const PodNetwork& network, co
 {
     const auto mac_text = [](const netlink::Link& link) { return link.mac ? link.mac->to_string() : ""; };
     AttachmentResult result;
-    result.interfaces = {
-        {attached.bridge.name, mac_text(attached.bridge), "", attached.bridge.mtu},
-        {attached.host.name, mac_text(attached.host), "", attached.host.mtu},
-        {call.id.interface, attached.pod_mac.to_string(), call.netns, attached.host.mtu},
-    };
+    if (attached.bridge)
+        result.interfaces.push_back(
+            {attached.bridge->name, mac_text(*attached.bridge), "", attached.bridge->mtu});
+    result.interfaces.push_back({attached.host.name, mac_text(attached.host), "", attached.host.mtu});
+    result.interfaces.push_back(
+        {call.id.interface, attached.pod_mac.to_string(), call.netns, attached.host.mtu});
     for (const PodAddress& pod : addresses)
         result.addresses.push_back({pod.address, pod.length, pod.gateway, result.interfaces.size() - 1});
     result.routes = attached.routes;
@@ -49,15 +50,16 @@ Result<std::string> add(const Environment& call, const Config& config)
         return sides.error();
     if (auto cleared = clear_unfinished(*sides, call.id); !cleared)
         return cleared.error();
-    const Result<netlink::Link> bridge = ensure_bridge(sides->host, network);
+    const Result<std::optional<netlink::Link>> bridge = ensure_network(sides->host, network);
     if (!bridge)
         return bridge.error();
 
+    const netlink::IfIndex bridge_index = *bridge ? (*bridge)->index : netlink::IfIndex{};
     const AddressStore store = AddressStore::of(config.network);
     const auto addresses = store.reserve(call.id, network.range_sets,
                                          {.wanted = network.wanted_addresses,
                                           .cooldown = network.cooldown,
-                                          .living = living_on(sides->host, bridge->index)});
+                                          .living = living_on(sides->host, bridge_index)});
     if (!addresses)
         return addresses.error();
     const Result<Attached> attached = attach(*sides, call.id, network, *bridge, *addresses);
@@ -144,6 +146,8 @@ Result<> status(const Config& config)
     const PodNetwork& network = *config.pod;
     if (auto room = AddressStore::of(config.network).check_capacity(network.range_sets); !room)
         return failure(ErrorCode::not_available, message_of(room.error()));
+    if (network.mode == Mode::ptp)
+        return {};
     Result<netlink::Socket> host = netlink::Socket::open();
     if (!host)
         return failure(ErrorCode::not_available, host.error().text());

@@ -51,7 +51,8 @@ void KernelMirror::reset(const KernelState& state)
     std::ranges::copy_if(state.addresses, std::back_inserter(addresses_),
                          [](const auto& address) { return !address.address.is_link_local(); });
     for (const netlink::Route& route : state.routes)
-        store_dumped(route);
+        if (!leads_to_pod(route))
+            store_dumped(route);
 }
 
 // Of several of ours, packets take the one with the lowest metric; of those, the first.
@@ -81,6 +82,8 @@ KernelMirror::Effect KernelMirror::apply(const netlink::KernelEvent& event)
 
 KernelMirror::Effect KernelMirror::apply(const netlink::RouteChanged& event)
 {
+    if (leads_to_pod(event.route))
+        return Effect::none;
     // Somebody else's route where ours is, or was: a replacement is announced as an addition only.
     const bool displaces = displaces_ours(event.route);
     const bool displaces_other = !event.removed && matters(event.route) && has_other_way(event.route);
@@ -123,6 +126,16 @@ bool KernelMirror::has_other_way(const netlink::Route& route) const
             return true;
     }
     return false;
+}
+
+// To one address through a veth, as plugins make them that have no bridge. That is no network of this
+// machine's: pods start and stop, and no plan depends on it.
+bool KernelMirror::leads_to_pod(const netlink::Route& route) const
+{
+    if (!is_on_link(route) || route.destination.length() != route.destination.network().bits())
+        return false;
+    const auto link = links_.find(route.oif);
+    return link != links_.end() && link->second.kind == "veth";
 }
 
 // A node with many routes of others, from a routing daemon say, has no work with most of them.

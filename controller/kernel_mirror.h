@@ -77,6 +77,7 @@ private:
     Effect apply(const netlink::RouteChanged& event);
     Effect apply(const netlink::LinkChanged& event);
     Effect apply(const netlink::AddressChanged& event);
+    bool leads_to_pod(const netlink::Route& route) const;
     bool matters(const netlink::Route& foreign) const;
     bool may_be_second(const netlink::RouteChanged& event) const;
     bool has_other_way(const netlink::Route& route) const;

@@ -51,16 +51,18 @@ Result<InterfaceAddress> parse_address(std::span<const std::uint8_t> payload)
 
     std::optional<IpAddress> address;
     std::uint32_t flags = header->ifa_flags;
+    std::uint8_t protocol = 0;
     const bool well_formed =
         attributes->read(IFA_ADDRESS, header->ifa_family, address) &&
         attributes->read(IFA_LOCAL, header->ifa_family, address) && // the one that counts
-        attributes->read(IFA_FLAGS, flags);
+        attributes->read(IFA_FLAGS, flags) && attributes->read(IFA_PROTO, protocol);
     if (!well_formed || !address || header->ifa_prefixlen > address->bits())
         return malformed("an address message with a broken address");
     return InterfaceAddress{.link = IfIndex{static_cast<int>(header->ifa_index)},
                             .address = *address,
                             .length = header->ifa_prefixlen,
-                            .flags = flags};
+                            .flags = flags,
+                            .protocol = protocol};
 }
 
 Result<std::vector<InterfaceAddress>> list_addresses(Socket& socket)
@@ -83,6 +85,8 @@ Request add_address(const InterfaceAddress& address)
     if (v4 && address.length <= 30) // a /31 has none (RFC 3021)
         request.put(IFA_BROADCAST, address.network().last());
     request.put_u32(IFA_FLAGS, address.flags | (v4 ? 0U : IFA_F_NODAD));
+    if (address.protocol != 0)
+        request.put_u8(IFA_PROTO, address.protocol);
     return std::move(request.about("adding " + text_of(address)));
 }
 

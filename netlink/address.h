@@ -12,7 +12,9 @@ struct InterfaceAddress {
     IfIndex link{};
     IpAddress address;       // IFA_LOCAL: ours, also on point-to-point links
     unsigned length = 0;     // bits of the prefix
-    std::uint32_t flags = 0; // IFA_F_TENTATIVE, IFA_F_DADFAILED, IFA_F_SECONDARY ...
+    std::uint32_t flags = 0; // IFA_F_TENTATIVE, IFA_F_NOPREFIXROUTE, IFA_F_SECONDARY ...
+    std::uint8_t protocol =
+        0; // IFA_PROTO, who made it, as rtm_protocol has it; 0: not told (Linux before 5.18)
 
     IpPrefix network() const noexcept { return IpPrefix::of(address, length); }
 

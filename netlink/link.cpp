@@ -106,6 +106,21 @@ std::string named(IfIndex link)
     return "link " + std::to_string(to_int(link));
 }
 
+void put_ipv4_forwarding(Request& request)
+{
+    request.nest(IFLA_AF_SPEC, [&] {
+        request.nest(AF_INET, [&] {
+            request.nest(IFLA_INET_CONF, [&] { request.put_u32(IPV4_DEVCONF_FORWARDING, 1); });
+        });
+    });
+}
+
+// Without a terminating zero, which the kernel would count among the 255 bytes.
+void put_alias(Request& request, std::string_view alias)
+{
+    request.put(IFLA_IFALIAS, std::span(reinterpret_cast<const std::uint8_t*>(alias.data()), alias.size()));
+}
+
 // The link that `request` (RTM_GETLINK) names, or none.
 Result<std::optional<Link>> find(Socket& socket, Request request)
 {
@@ -265,14 +280,26 @@ Request set_port_up(const PortSettings& settings)
 {
     // RTM_NEWLINK, without NLM_F_CREATE: RTM_SETLINK ignores IFLA_INFO_SLAVE_DATA.
     Request link(RTM_NEWLINK, 0, for_link(settings.port, IFF_UP));
-    // Without a terminating zero, which the kernel would count among the 255 bytes.
-    link.put(IFLA_IFALIAS,
-             std::span(reinterpret_cast<const std::uint8_t*>(settings.alias.data()), settings.alias.size()));
+    put_alias(link, settings.alias);
     link.nest(IFLA_LINKINFO, [&] {
         link.put(IFLA_INFO_SLAVE_KIND, "bridge");
         link.nest(IFLA_INFO_SLAVE_DATA, [&] { link.put_u8(IFLA_BRPORT_MODE, settings.hairpin ? 1 : 0); });
     });
     return std::move(link.about("setting up bridge port " + std::to_string(to_int(settings.port))));
+}
+
+Request set_router_link_up(IfIndex link)
+{
+    Request request(RTM_SETLINK, 0, for_link(link, IFF_UP));
+    put_ipv4_forwarding(request);
+    return std::move(request.about("setting " + named(link) + " up, with IPv4 forwarding"));
+}
+
+Request set_alias(IfIndex link, std::string_view alias)
+{
+    Request request(RTM_SETLINK, 0, for_link(link));
+    put_alias(request, alias);
+    return std::move(request.about("giving " + named(link) + " the alias " + std::string(alias)));
 }
 
 Request add_alternative_name(IfIndex link, std::string_view name)
@@ -304,11 +331,7 @@ Request delete_link(IfIndex link)
 Request enable_ipv4_forwarding(IfIndex link)
 {
     Request request(RTM_SETLINK, 0, for_link(link));
-    request.nest(IFLA_AF_SPEC, [&] {
-        request.nest(AF_INET, [&] {
-            request.nest(IFLA_INET_CONF, [&] { request.put_u32(IPV4_DEVCONF_FORWARDING, 1); });
-        });
-    });
+    put_ipv4_forwarding(request);
     return std::move(request.about("enabling IPv4 forwarding on " + named(link)));
 }
 

@@ -90,6 +90,11 @@ struct PortSettings {
 };
 Request set_port_up(const PortSettings& settings);
 
+// Sets a link up that routes IPv4 (net.ipv4.conf.<link>.forwarding = 1), in one request.
+Request set_router_link_up(IfIndex link);
+// IFLA_IFALIAS, at most 255 bytes.
+Request set_alias(IfIndex link, std::string_view alias);
+
 // A further name of at most 127 bytes, which belongs to one link of the namespace only, and goes with it
 // (`ip link property add dev LINK altname NAME`). EOPNOTSUPP before Linux 5.5.
 Request add_alternative_name(IfIndex link, std::string_view name);

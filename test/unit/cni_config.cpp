@@ -97,6 +97,13 @@ TEST_CASE("without isDefaultGateway only the configured routes are made", "[cni]
           std::vector<ResultRoute>{{"10.0.0.0/8"_net, "10.244.1.1"_ip}});
 }
 
+TEST_CASE("pods are joined by a bridge unless the node is to route to each", "[cni][config]")
+{
+    CHECK(parsed(minimal().dump()).pod->mode == Mode::bridge);
+    CHECK(parsed(changed("/mode", R"("bridge")")).pod->mode == Mode::bridge);
+    CHECK(parsed(changed("/mode", R"("ptp")")).pod->mode == Mode::ptp);
+}
+
 TEST_CASE("input that is not one JSON object fails to decode", "[cni][config]")
 {
     const std::string text =
@@ -230,7 +237,7 @@ TEST_CASE("what we do not do is refused with key and value, not left out in sile
     const auto [pointer, value, complaint] = GENERATE(table<std::string, std::string, std::string>({
         {"/ipam/type", R"("dhcp")", "\"type\": \"dhcp\""},
         {"/ipam/resolvConf", R"("/etc/resolv.conf")", "\"resolvConf\": \"/etc/resolv.conf\""},
-        {"/mode", R"("ptp")", "\"mode\": \"ptp\""},
+        {"/mode", R"("vlan")", "\"mode\": \"vlan\""},
         {"/ipMasq", "true", "\"ipMasq\": true"},
         {"/promiscMode", "true", "\"promiscMode\": true"},
         {"/isGateway", "false", "\"isGateway\": false"},

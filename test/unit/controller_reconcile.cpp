@@ -189,6 +189,40 @@ TEST_CASE("a pod that starts or stops is no reason to read the kernel again", "[
                                       netlink::LinkChanged{.link = down, .removed = true}}));
 }
 
+TEST_CASE("a pod that the node routes to is no network of the node's, whenever it starts or stops",
+          "[reconcile]")
+{
+    constexpr netlink::IfIndex index{40};
+    netlink::Link veth = link_up(index, "veth1234");
+    veth.kind = "veth";
+    const auto [pod, peer] = GENERATE(table<IpPrefix, IpPrefix>(
+        {{"10.244.1.7/32"_net, "10.9.0.0/24"_net}, {"fd00:1::7/128"_net, "fd00:9::/64"_net}}));
+    Fixture f;
+    const bool is_there_at_start = GENERATE(true, false);
+    if (is_there_at_start) {
+        f.kernel.state.links.push_back(veth);
+        f.kernel.state.routes.push_back(connected(pod, index));
+    }
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    const LocalFacts local = f.reconciler.local();
+    CHECK(std::ranges::find(local.networks, pod, &OnLinkNetwork::network) == local.networks.end());
+
+    CHECK_FALSE(f.reconciler.observe({netlink::LinkChanged{.link = veth, .removed = false},
+                                      netlink::RouteChanged{.route = connected(pod, index), .removed = false},
+                                      netlink::RouteChanged{.route = connected(pod, index), .removed = true},
+                                      netlink::LinkChanged{.link = veth, .removed = true}}));
+    CHECK(f.reconciler.local() == local);
+
+    // A network behind a veth, and a single address behind another link, are the node's.
+    netlink::Link tunnel = veth;
+    tunnel.kind = "gre";
+    CHECK(f.reconciler.observe({netlink::LinkChanged{.link = veth, .removed = false},
+                                netlink::RouteChanged{.route = connected(peer, index), .removed = false}}));
+    CHECK(f.reconciler.observe({netlink::LinkChanged{.link = tunnel, .removed = false},
+                                netlink::RouteChanged{.route = connected(pod, index), .removed = false}}));
+}
+
 TEST_CASE("many routes of a routing daemon are no work", "[reconcile]")
 {
     Fixture f;
