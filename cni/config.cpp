@@ -44,6 +44,38 @@ Result<CniVersion> parse_version(const json& document, Verb verb)
     return *version;
 }
 
+// An absolute path; absent and empty leave `into` as it is.
+Result<> read_path(const json& object, const char* key, std::filesystem::path& into)
+{
+    const Result<std::optional<std::string>> path = read_string(object, key);
+    if (!path)
+        return path.error();
+    if (path->value_or("").empty())
+        return {};
+    if (std::filesystem::path(**path).is_relative())
+        return invalid("\"" + std::string(key) + "\" is \"" + **path + "\", which is not an absolute path");
+    into = **path;
+    return {};
+}
+
+Result<LogSettings> parse_log(const json& document)
+{
+    LogSettings log;
+    if (auto read = read_path(document, "logFile", log.file); !read)
+        return read.error();
+    const Result<std::optional<std::string>> level = read_string(document, "logLevel");
+    if (!level)
+        return level.error();
+    if (level->value_or("").empty())
+        return log;
+    for (const LogLevel known : {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error})
+        if (to_string(known) == **level) {
+            log.level = known;
+            return log;
+        }
+    return invalid("\"logLevel\" is \"" + **level + "\"; it has to be debug, info, warn or error");
+}
+
 Result<Network> parse_network(const json& document, Verb verb)
 {
     const Result<CniVersion> version = parse_version(document, verb);
@@ -65,18 +97,10 @@ Result<Network> parse_network(const json& document, Verb verb)
         return ipam.error();
     if (*ipam == nullptr)
         return network;
-    for (const auto& [key, into] :
-         {std::pair{"dataDir", &network.data_dir}, std::pair{"importFrom", &network.import_from}}) {
-        Result<std::optional<std::string>> path = read_string(**ipam, key);
-        if (!path)
-            return path.error();
-        if (!path->has_value() || (*path)->empty())
-            continue;
-        *into = **path;
-        if (into->is_relative())
-            return invalid("\"" + std::string(key) + "\" is \"" + **path +
-                           "\", which is not an absolute path");
-    }
+    if (auto read = read_path(**ipam, "dataDir", network.data_dir); !read)
+        return read.error();
+    if (auto read = read_path(**ipam, "importFrom", network.import_from); !read)
+        return read.error();
     return network;
 }
 
@@ -480,6 +504,8 @@ Result<PodNetwork> parse_pod_network(const json& document, const CniArgs& args)
         return parsed.error();
     if (auto parsed = parse_extras(document, pod); !parsed)
         return parsed.error();
+    if (auto read = read_path(document, "agentState", pod.agent_state); !read)
+        return read.error();
     return pod;
 }
 
@@ -529,13 +555,25 @@ Result<Config> parse_config(std::string_view text, Verb verb, const CniArgs& arg
             return valid.error();
         config.valid_attachments = std::move(*valid);
     }
+    const Result<LogSettings> log = parse_log(*document);
+    if (log)
+        config.network.log = *log;
     if (verb == Verb::add || verb == Verb::check || verb == Verb::status) {
+        if (!log)
+            return log.error();
         Result<PodNetwork> pod = parse_pod_network(*document, args);
         if (!pod)
             return pod.error();
         config.pod = std::move(*pod);
     }
     return config;
+}
+
+LogSettings asked_log(std::string_view text)
+{
+    const Result<json> document = parse_object(text);
+    const Result<LogSettings> log = document ? parse_log(*document) : Result<LogSettings>(document.error());
+    return log ? *log : LogSettings{};
 }
 
 std::string asked_version(std::string_view text)

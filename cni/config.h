@@ -1,6 +1,7 @@
 #pragma once
 #include "base/result.h"
 #include "cni/environment.h"
+#include "cni/log_file.h"
 #include "cni/range.h"
 #include "cni/result.h"
 #include "netlink/link.h"
@@ -24,6 +25,7 @@ struct Network {
     std::string name;                                      // the identity of the network: never changes
     std::filesystem::path data_dir = "/run/routelet/ipam"; // ipam.dataDir
     std::filesystem::path import_from{};                   // ipam.importFrom: see AddressStore; may be empty
+    LogSettings log{};                                     // logFile, logLevel
 };
 
 // How pods are joined: their host ends are ports of a bridge, or the node routes to each.
@@ -42,6 +44,7 @@ struct PodNetwork {
     std::optional<netlink::MacAddress> wanted_mac; // the same, in rising precedence
     std::string dns;                               // the "dns" object as JSON text, empty when there is none
     std::optional<AttachmentResult> previous;      // prevResult
+    std::filesystem::path agent_state;             // agentState: see check_status(); empty: no agent is asked
 };
 
 // The whole of standard input, understood as far as the verb needs it.
@@ -57,8 +60,12 @@ struct Config {
 // - incompatible_version when cniVersion is none of ours, or is older than the verb,
 // - invalid_config when a key is missing or has the wrong type or value: the message names it,
 // - unsupported_field when a known key asks for what we do not do: the message names key and value.
-// DEL and GC look at nothing beyond Network, so that no change of the configuration keeps them from cleaning.
+// DEL and GC look at nothing beyond Network, and take a log that makes no sense for none, so that no change
+// of the configuration keeps them from cleaning.
 Result<Config> parse_config(std::string_view text, Verb verb, const CniArgs& args);
+
+// Where a configuration that may be anything wants calls to be logged.
+LogSettings asked_log(std::string_view text);
 
 // The cniVersion of a configuration that may be anything; empty when it has none.
 std::string asked_version(std::string_view text);

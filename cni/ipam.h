@@ -4,6 +4,7 @@
 #include "cni/config.h"
 #include "cni/environment.h"
 #include "cni/living.h"
+#include "cni/log_file.h"
 #include "cni/report.h"
 #include "cni/state_directory.h"
 
@@ -67,8 +68,10 @@ public:
     }
     static AddressStore of(const Network& network)
     {
-        return AddressStore(network.data_dir / network.name, network.import_from, report_to_standard_error);
+        return AddressStore(network.data_dir / network.name, network.import_from, report_to(network.log));
     }
+
+    const std::filesystem::path& directory() const noexcept { return directory_; }
 
     // An address of each set, in the order of the sets: a wanted one, else what the attachment has already,
     // else the next free one. All or none. Fails with addresses_exhausted naming the ranges, with

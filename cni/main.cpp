@@ -1,10 +1,11 @@
 // routelet-cni: the CNI plugin. A runtime runs it for every pod, as root, in the host's network namespace.
 #include "base/log_line.h"
-#include "base/unique_fd.h"
 #include "base/version.h"
 #include "cni/config.h"
 #include "cni/error.h"
+#include "cni/log_file.h"
 #include "cni/plugin.h"
+#include "cni/report.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -29,8 +30,12 @@ constexpr std::string_view usage =
     "environment and the network configuration on standard input.\n"
     "Called by the name loopback, it is the plugin that sets up a pod's lo.\n"
     "Commands: ADD DEL CHECK GC STATUS VERSION. CNI versions: 0.3.0 0.3.1 0.4.0 1.0.0 1.1.0.\n"
-    "ROUTELET_CNI_LOG=FILE (or =stderr) logs one line for every call.\n"
+    "ROUTELET_CNI_LOG=FILE (or =stderr) logs one line for every call; in the configuration, \"logFile\" one "
+    "for\n"
+    "every failure, and with \"logLevel\": \"debug\" for every call.\n"
     "Options: --version, --help.\n";
+
+constexpr std::size_t longest_problem = 4096; // bytes, of a log line: a configuration may be quoted in it
 
 std::string variable(const char* name)
 {
@@ -101,27 +106,44 @@ Result<std::string> input_for(const std::string& command)
     return read_standard_input(Clock::now() + std::chrono::seconds(1));
 }
 
-void log_call(const std::string& command, const Outcome& outcome, std::chrono::steady_clock::duration took)
+// The environment comes first, and wants every call; otherwise the configuration's word counts. It is read
+// again for that, which the common case does without: a success, and no level named.
+LogSettings log_of(const Result<std::string>& input, const Outcome& outcome)
 {
-    const std::string target = variable("ROUTELET_CNI_LOG");
-    if (target.empty())
+    const std::string file = variable("ROUTELET_CNI_LOG");
+    if (!file.empty())
+        return {file, LogLevel::debug};
+    const bool may_be_wanted =
+        outcome.exit_code != 0 || (input && input->find("\"logLevel\"") != std::string::npos);
+    return input && may_be_wanted ? asked_log(*input) : LogSettings{};
+}
+
+// A runtime asks STATUS every five seconds, and tells the answer itself: it would fill the log.
+LogLevel level_of(const std::string& command, const Outcome& outcome)
+{
+    if (outcome.exit_code == 0)
+        return LogLevel::debug;
+    return command == "STATUS" ? LogLevel::info : LogLevel::error;
+}
+
+void log_call(const std::string& command, const LogSettings& log, const Outcome& outcome,
+              std::chrono::steady_clock::duration took)
+{
+    const LogLevel level = level_of(command, outcome);
+    if (log.file.empty() || level < log.level)
         return;
-    LogLine line(LogLevel::debug, outcome.exit_code == 0 ? "cni-done" : "cni-failed");
+    LogLine line(level, outcome.exit_code == 0 ? "cni-done" : "cni-failed");
     line.add("command", command);
     line.add("container", variable("CNI_CONTAINERID"));
     line.add("interface", variable("CNI_IFNAME"));
     line.add("netns", variable("CNI_NETNS"));
     line.add("took_us", std::chrono::duration_cast<std::chrono::microseconds>(took).count());
     if (!outcome.problem.empty())
-        line.add("err", outcome.problem);
-
-    const std::string text = to_logfmt(line, std::chrono::system_clock::now()) + "\n";
-    const UniqueFd file(
-        target == "stderr"
-            ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)
-            : ::open(target.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0600));
-    if (file)
-        (void)write_all(file.fd(), text); // a full disk is no reason to fail a pod
+        line.add("err", std::string_view(outcome.problem).substr(0, longest_problem));
+    if (log.file == "stderr")
+        report_to_standard_error(line);
+    else
+        append_to_log(log.file, line);
 }
 
 // CNI_COMMAND is not set: a person is looking.
@@ -147,9 +169,10 @@ Plugin called_as(std::string_view program)
 int run_as_plugin(Plugin plugin, const std::string& command)
 {
     const auto start = std::chrono::steady_clock::now();
-    const Outcome outcome = run(plugin, variable, input_for(command));
+    const Result<std::string> input = input_for(command);
+    const Outcome outcome = run(plugin, variable, input);
     const bool told = write_all(STDOUT_FILENO, outcome.output);
-    log_call(command, outcome, std::chrono::steady_clock::now() - start);
+    log_call(command, log_of(input, outcome), outcome, std::chrono::steady_clock::now() - start);
     return told ? outcome.exit_code : 1;
 }
 

@@ -55,6 +55,34 @@ TEST_CASE("a short configuration gets the defaults", "[cni][config]")
     CHECK(config.pod->routes == std::vector<ResultRoute>{{"0.0.0.0/0"_net, "10.244.1.1"_ip}});
 }
 
+TEST_CASE("the log and the agent's file are none unless they are named", "[cni][config]")
+{
+    json document = minimal();
+    CHECK(parsed(document.dump()).network.log.file.empty());
+    CHECK(parsed(document.dump()).pod->agent_state.empty());
+
+    document["logFile"] = "/run/routelet/cni.log";
+    document["agentState"] = "/run/routelet/converged";
+    CHECK(parsed(document.dump()).network.log.level == LogLevel::warn);
+    document["logLevel"] = "debug";
+    for (const Verb verb : {Verb::add, Verb::del, Verb::gc, Verb::status}) {
+        const LogSettings log = parsed(document.dump(), verb).network.log;
+        CHECK(log.file == "/run/routelet/cni.log");
+        CHECK(log.level == LogLevel::debug);
+    }
+    CHECK(parsed(document.dump()).pod->agent_state == "/run/routelet/converged");
+}
+
+TEST_CASE("where to log is found in a configuration that has other faults", "[cni][config]")
+{
+    CHECK(asked_log(R"({"name": 1, "logFile": "/log", "logLevel": "info"})").level == LogLevel::info);
+    CHECK(asked_log(R"({"logFile": "/log"})").file == "/log");
+    for (const char* text : {"", "[]", R"({"logFile": "log"})", R"({"logFile": "/log", "logLevel": 1})"}) {
+        CAPTURE(text);
+        CHECK(asked_log(text).file.empty());
+    }
+}
+
 TEST_CASE("null and unknown keys are as if they were not there", "[cni][config]")
 {
     json document = minimal();
@@ -166,6 +194,12 @@ TEST_CASE("a wrong value is refused by the name of its key", "[cni][config]")
         {"/hairpinMode", R"("true")", "\"hairpinMode\" is a string"},
         {"/isDefaultGateway", "1", "\"isDefaultGateway\" is a number"},
         {"/dns", "[]", "\"dns\" is a array"},
+        {"/agentState", "1", "\"agentState\" is a number"},
+        {"/agentState", R"("relative/path")", "not an absolute path"},
+        {"/logFile", "1", "\"logFile\" is a number"},
+        {"/logFile", R"("relative/path")", "not an absolute path"},
+        {"/logLevel", "1", "\"logLevel\" is a number"},
+        {"/logLevel", R"("loud")", "\"logLevel\" is \"loud\""},
         {"/prevResult", "[]", "\"prevResult\""},
         {"/ipam", "[]", "\"ipam\" is a array"},
         {"/ipam", "null", "\"ipam\" is missing"},
