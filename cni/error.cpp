@@ -28,6 +28,8 @@ const char* meaning(ErrorCode code) noexcept
         return "try again later";
     case ErrorCode::not_available:
         return "the plugin is not available";
+    case ErrorCode::limited_connectivity:
+        return "the plugin is not available, and the pods of the network have limited connectivity";
     case ErrorCode::system_failure:
         return "the kernel or the file system refused";
     case ErrorCode::addresses_exhausted:

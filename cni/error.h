@@ -19,7 +19,8 @@ enum class ErrorCode {
     invalid_config = 7,
     invalid_netns = 8,
     try_again_later = 11,
-    not_available = 50, // STATUS: ADD cannot be served
+    not_available = 50,        // STATUS: ADD cannot be served
+    limited_connectivity = 51, // STATUS: and pods that are there have no network either
     system_failure = 100,
     addresses_exhausted = 101,
     already_attached = 102,

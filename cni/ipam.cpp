@@ -152,11 +152,9 @@ Result<std::set<AttachmentId>> AddressStore::attachments(std::chrono::seconds at
     const Result<std::vector<std::string>> names = state.list("by-id");
     if (!names)
         return names.error();
-    for (const std::string& name : *names) {
-        const std::size_t colon = name.find(':');
-        if (colon != std::string::npos && state.age("by-id/" + name) >= at_least)
-            found.insert({name.substr(0, colon), name.substr(colon + 1)});
-    }
+    for (const std::string& name : *names)
+        if (auto id = attachment_of_index(name); id && state.age("by-id/" + name) >= at_least)
+            found.insert(std::move(*id));
     return found;
 }
 

@@ -7,6 +7,7 @@
 #include "cni/ipam.h"
 #include "cni/living.h"
 #include "cni/loopback.h"
+#include "cni/status.h"
 
 #include <algorithm>
 #include <exception>
@@ -141,26 +142,6 @@ Result<> gc(const Config& config)
     return {};
 }
 
-Result<> status(const Config& config)
-{
-    const PodNetwork& network = *config.pod;
-    if (auto room = AddressStore::of(config.network).check_capacity(network.range_sets); !room)
-        return failure(ErrorCode::not_available, message_of(room.error()));
-    if (network.mode == Mode::ptp)
-        return {};
-    Result<netlink::Socket> host = netlink::Socket::open();
-    if (!host)
-        return failure(ErrorCode::not_available, host.error().text());
-    const Result<std::optional<netlink::Link>> bridge = netlink::find_link(*host, network.bridge);
-    if (!bridge)
-        return failure(ErrorCode::not_available, bridge.error().text());
-    if (bridge->has_value() && (*bridge)->kind != "bridge")
-        return failure(ErrorCode::not_available,
-                       "interface " + network.bridge +
-                           " exists and is no bridge; remove it or rename the bridge");
-    return {};
-}
-
 // Nothing to print on success but for ADD.
 Result<std::string> silent(const Result<>& result)
 {
@@ -186,7 +167,7 @@ Result<std::string> dispatch(const Environment& call, const Result<std::string>&
     case Verb::gc:
         return silent(gc(*config));
     case Verb::status:
-        return silent(status(*config));
+        return silent(check_status(*config));
     case Verb::version:
         break; // answered before: it needs no configuration
     }

@@ -3,9 +3,11 @@
 namespace routelet::cni {
 namespace {
 
+constexpr const char* index_folder = "by-id";
+
 std::string index_name(const AttachmentId& id)
 {
-    return "by-id/" + id.container + ":" + id.interface; // neither part holds a ':'
+    return std::string(index_folder) + "/" + id.container + ":" + id.interface; // neither part holds a ':'
 }
 
 std::string_view trim(std::string_view text) noexcept
@@ -112,6 +114,28 @@ Result<std::vector<IpAddress>> held_addresses(const StateDirectory& state, const
             held.push_back(address);
     }
     return held;
+}
+
+std::optional<AttachmentId> attachment_of_index(const std::string& file)
+{
+    const std::size_t colon = file.find(':');
+    if (colon == std::string::npos)
+        return std::nullopt;
+    AttachmentId id{file.substr(0, colon), file.substr(colon + 1)};
+    if (!is_container_id(id.container) || !is_interface_name(id.interface))
+        return std::nullopt;
+    return id;
+}
+
+std::vector<AttachmentId> indexed_attachments(const std::filesystem::path& folder)
+{
+    std::vector<AttachmentId> found;
+    std::error_code failed;
+    auto entry = std::filesystem::directory_iterator(folder / index_folder, failed);
+    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed))
+        if (auto id = attachment_of_index(entry->path().filename()))
+            found.push_back(std::move(*id));
+    return found;
 }
 
 Result<> write_index(const StateDirectory& state, const AttachmentId& id,

@@ -4,6 +4,7 @@
 #include "cni/environment.h"
 #include "cni/state_directory.h"
 
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,13 @@ Result<bool> has_index(const StateDirectory& state, const AttachmentId& id);
 // The addresses whose reservation names the attachment. Without an index, as after host-local, or with one
 // that is damaged, every reservation is read.
 Result<std::vector<IpAddress>> held_addresses(const StateDirectory& state, const AttachmentId& id);
+
+// Whose index a file is, by its name; nobody's when it is none of ours.
+std::optional<AttachmentId> attachment_of_index(const std::string& file);
+
+// The attachments that have an index in a network's folder, in no order; none when there is no such folder.
+// Without the lock: one that comes or goes right now may be among them or not.
+std::vector<AttachmentId> indexed_attachments(const std::filesystem::path& folder);
 
 Result<> write_index(const StateDirectory& state, const AttachmentId& id,
                      const std::vector<IpAddress>& addresses);

@@ -322,6 +322,23 @@ bool is_of_earlier_boot(const std::filesystem::path& path)
     return current && stamped && names_boot(*stamped) && **stamped != *current;
 }
 
+Result<bool> is_of_this_boot(const std::filesystem::path& file)
+{
+    const Result<std::optional<std::string>> stamp = read_unlocked(file);
+    if (!stamp)
+        return stamp.error();
+    if (!stamp->has_value())
+        return false;
+    // Asked first: in a container, or a node that is one, another boot id may be shown.
+    const UniqueFd folder(::open(file.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (folder && forgets_at_reboot(folder.fd()))
+        return true;
+    const Result<std::string> current = read_file(current_boot);
+    if (!current)
+        return current.error();
+    return **stamp == *current;
+}
+
 Result<std::optional<std::string>> read_unlocked(const std::filesystem::path& file)
 {
     return read_at(AT_FDCWD, file.string(), file.string(), 4096);

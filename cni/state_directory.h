@@ -66,6 +66,10 @@ private:
 // Whether the folder holds the state of an earlier boot, which the next open() empties. Changes nothing.
 bool is_of_earlier_boot(const std::filesystem::path& path);
 
+// Whether a file was written since the machine booted: it lies where a reboot takes it, or it is a stamp of
+// this boot, which is the content of /proc/sys/kernel/random/boot_id. False when there is none.
+Result<bool> is_of_this_boot(const std::filesystem::path& file);
+
 // The content of a file in such a folder, without the lock; otherwise as StateDirectory::read().
 Result<std::optional<std::string>> read_unlocked(const std::filesystem::path& file);
 
