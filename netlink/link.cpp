@@ -70,6 +70,17 @@ bool read_settings(const Attributes& attributes, Link& link)
     return true;
 }
 
+// False when it is there and no number.
+bool read_peer_netns(const Attributes& attributes, Link& link)
+{
+    std::uint32_t id = 0;
+    if (!attributes.read(IFLA_LINK_NETNSID, id))
+        return false;
+    if (attributes.has(IFLA_LINK_NETNSID))
+        link.peer_netns = NetnsId{static_cast<int>(id)};
+    return true;
+}
+
 std::optional<MacAddress> mac_in(const Attributes& attributes)
 {
     const auto bytes = attributes.find(IFLA_ADDRESS);
@@ -201,8 +212,8 @@ Result<Link> parse_link(std::span<const std::uint8_t> payload)
     const bool well_formed =
         attributes->read(IFLA_IFNAME, link.name) && attributes->read(IFLA_IFALIAS, link.alias) &&
         attributes->read(IFLA_MTU, link.mtu) && attributes->read(IFLA_MASTER, link.master) &&
-        attributes->read(IFLA_LINK, link.peer) && read_link_info(*attributes, link) &&
-        read_settings(*attributes, link);
+        attributes->read(IFLA_LINK, link.peer) && read_peer_netns(*attributes, link) &&
+        read_link_info(*attributes, link) && read_settings(*attributes, link);
     if (!well_formed || link.name.empty())
         return malformed("a link message with an attribute of a wrong size, or no name");
     return link;

@@ -1,5 +1,6 @@
 #pragma once
 #include "netlink/message.h"
+#include "netlink/netns_id.h"
 #include "netlink/socket.h"
 
 #include <array>
@@ -42,6 +43,9 @@ struct Link {
     // Of net.ipv6.conf.<link>; not known of a link without IPv6.
     bool accepts_router_advertisements = false; // accept_ra is not 0
     bool keeps_ipv6_addresses = false;          // keep_addr_on_down is 1
+
+    // The namespace that `peer` is in, if another (IFLA_LINK_NETNSID).
+    std::optional<NetnsId> peer_netns{};
 
     bool is_up() const noexcept;
     bool has_carrier() const noexcept; // IFF_LOWER_UP

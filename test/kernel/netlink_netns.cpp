@@ -1,11 +1,16 @@
+#include "netlink/link.h"
 #include "netlink/netns.h"
+#include "netlink/netns_id.h"
 #include "test/support/catch.h"
 #include "test/support/netns_fixture.h"
 #include "test/support/temporary_directory.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <fstream>
+#include <optional>
 
 using namespace routelet;
 using namespace routelet::netlink;
@@ -49,4 +54,27 @@ TEST_CASE("a namespace that is not there fails with the errno of open", "[kernel
 
     CHECK(absent.error().code == errc::no_such_file_or_directory);
     CHECK_THAT(absent.error().text(), has_text("no-such-namespace-of-ours"));
+}
+
+TEST_CASE_METHOD(NetnsFixture,
+                 "a namespace that a link led to is known until it ends, whatever becomes of the link",
+                 "[kernel][netlink]")
+{
+    std::optional<NetNamespace> other = another_netns();
+    CHECK(need(list_netns_ids(socket())).empty());
+
+    run("ip link add p0 type veth peer name p1");
+    CHECK_FALSE(link_of("p0").peer_netns.has_value());
+    run("ip link set p1 netns /proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(other->fd()));
+    const std::vector<NetnsId> known = need(list_netns_ids(socket()));
+    REQUIRE(known.size() == 1);
+    CHECK(link_of("p0").peer_netns == known[0]);
+
+    run("ip link del p0");
+    CHECK(need(list_netns_ids(socket())) == known);
+
+    other.reset();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (!need(list_netns_ids(socket())).empty()) // the kernel ends a namespace in its own time
+        REQUIRE(std::chrono::steady_clock::now() < deadline);
 }
