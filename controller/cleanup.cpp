@@ -138,7 +138,7 @@ void remove_loopback(const fs::path& folder, Report& report)
 void remove_state(const fs::path& folder, Report& report)
 {
     std::error_code failed;
-    for (const std::string_view name : {"ipam", "plugins.json"})
+    for (const std::string_view name : {"ipam", "plugins.json", "converged", "cni.log", "cni.log.1"})
         if (is_there(folder / name))
             report.remove((folder / name).string(), [&] { return remove_file(folder / name); });
     if (!fs::is_directory(folder, failed) || report.is_dry_run())

@@ -1,6 +1,7 @@
 #include "controller/cni_config.h"
 
 #include "base/file.h"
+#include "controller/boot_stamp.h"
 
 #include <nlohmann/json.hpp>
 
@@ -14,7 +15,6 @@ using json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 constexpr std::string_view file_name = "05-routelet.conflist";
-constexpr std::string_view network_name = "routelet"; // runtimes keep state under it: never changes
 constexpr std::string_view list_version = "1.0.0";
 constexpr std::string_view newer_version = "1.1.0"; // has STATUS and GC
 constexpr std::string_view our_plugin = "routelet-cni";
@@ -52,6 +52,11 @@ json our_part(const CniList& list)
     part["ipam"] = {{"type", "host-local"}, {"ranges", ranges}, {"routes", routes}};
     if (!list.import_from.empty())
         part["ipam"]["importFrom"] = list.import_from.string();
+    // Of another's files the plugin knows only the absolute path.
+    if (list.agent_state.is_absolute())
+        part["agentState"] = list.agent_state.string();
+    if (list.log_file.is_absolute())
+        part["logFile"] = list.log_file.string();
     return part;
 }
 
@@ -127,12 +132,30 @@ void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t 
         return;
     look_for_others();
     const std::vector<CniPlugin> plugins = read_plugins();
-    if (!pod_cidrs.empty())
-        write(render_conflist({.pod_cidrs = pod_cidrs,
-                               .bridge = options_.bridge,
-                               .plugins = plugins,
-                               .mtu = mtu,
-                               .import_from = options_.import_from}));
+    if (pod_cidrs.empty())
+        return;
+    const bool is_stamped = stamp_agent_state();
+    write(render_conflist({.pod_cidrs = pod_cidrs,
+                           .bridge = options_.bridge,
+                           .plugins = plugins,
+                           .mtu = mtu,
+                           .import_from = options_.import_from,
+                           .agent_state = is_stamped ? options_.agent_state : fs::path{},
+                           .log_file = options_.log_file}));
+}
+
+// Where it cannot be written the plugin must not wait for it.
+bool CniConfigFile::stamp_agent_state()
+{
+    if (options_.agent_state.empty())
+        return false;
+    const Result<> stamped = stamp_with_boot(options_.agent_state);
+    if (!stamped)
+        findings_.push_back({"agent-state-unwritable",
+                             stamped.error().text() +
+                                 "; so after a reboot pods may be started before this node has its routes",
+                             "mount the folder writable, or correct --state-dir"});
+    return stamped.has_value();
 }
 
 void CniConfigFile::look_for_others()

@@ -27,6 +27,8 @@ struct CniPlugin {
 // bad_message.
 Result<std::vector<CniPlugin>> parse_plugins(std::string_view text);
 
+inline constexpr std::string_view network_name = "routelet"; // runtimes keep state under it: never changes
+
 // The network configuration list for container runtimes (CNI SPEC 1.1.0, section 1): routelet-cni with the
 // own podCIDRs, the first of each family, then portmap where it is installed and speaks 1.0.0. A plugin that
 // is chained but missing fails every pod of the node. Pure.
@@ -36,6 +38,9 @@ struct CniList {
     std::vector<CniPlugin> plugins;
     std::uint32_t mtu = 0;               // bytes; 0: the kernel's default
     std::filesystem::path import_from{}; // host-local's folder of the network before, if any
+    std::filesystem::path
+        agent_state{};                // what tells the plugin that the agent has set up the node, if anything
+    std::filesystem::path log_file{}; // the plugin's, if any
 };
 std::string render_conflist(const CniList& list);
 
@@ -51,13 +56,16 @@ public:
         std::filesystem::path plugins;   // what `routelet install` wrote; need not exist
         std::string bridge;
         std::filesystem::path import_from{}; // as CniList has it
+        std::filesystem::path agent_state{}; // the file that says so; empty: none is written
+        std::filesystem::path log_file{};    // as CniList has it
     };
 
     CniConfigFile(Options options, const Log& log) : options_(std::move(options)), log_(log) {}
 
-    // Looks at the folder, and writes the file when it is not what it should be. Without podCIDRs, while the
-    // node is not ready, whatever is there stays. Reads two small files and a directory, so call it as often
-    // as you like.
+    // Looks at the folder, and writes the file when it is not what it should be, and before it agent_state: a
+    // configuration from before a reboot names that, and is believed by the plugin only once it is there.
+    // Without podCIDRs, while the node is not ready, whatever is there stays. Reads two small files and a
+    // directory, so call it as often as you like.
     void check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t mtu);
 
     // Of the last check.
@@ -66,6 +74,7 @@ public:
 private:
     std::vector<CniPlugin> read_plugins();
     void look_for_others();
+    bool stamp_agent_state();
     void write(const std::string& content);
 
     Options options_;

@@ -29,7 +29,9 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
       cni_config_({.directory = options_.cni_conf_dir,
                    .plugins = options_.state_dir / "plugins.json",
                    .bridge = options_.bridge,
-                   .import_from = options_.import_from},
+                   .import_from = options_.import_from,
+                   .agent_state = options_.state_dir / "converged",
+                   .log_file = options_.state_dir / "cni.log"},
                   log),
       own_node_(options_.node_name), finding_log_(log)
 {

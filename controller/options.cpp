@@ -137,7 +137,10 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
         ->envname("ROUTELET_MTU")
         ->check(CLI::Range(0U, 65535U))
         ->capture_default_str();
-    run.add_option("--state-dir", raw.state_dir, "Folder of what routelet install wrote down")
+    run.add_option(
+           "--state-dir", raw.state_dir,
+           "Folder of what routelet install wrote down, of the plugin's log, and of what tells the plugin "
+           "that this node is set up: the same path here and for the container runtime")
         ->envname("ROUTELET_STATE_DIR")
         ->capture_default_str();
     add_health_option(run, raw,

@@ -33,7 +33,9 @@ struct Folder {
                 lines.push_back(line);
                 return true;
             }};
-    CniConfigFile file{{directory, plugins, "v-net-0"}, log};
+    std::filesystem::path agent_state = temporary.path / "run" / "converged";
+    CniConfigFile file{
+        {.directory = directory, .plugins = plugins, .bridge = "v-net-0", .agent_state = agent_state}, log};
     std::vector<IpPrefix> own{"10.244.1.0/24"_net};
 
     Folder() { std::filesystem::create_directory(directory); }
@@ -71,17 +73,22 @@ TEST_CASE("the conflist gives pods an address and a default route of each family
     CHECK(v6_only["routes"] == json::parse(R"([{"dst": "::/0"}])"));
 }
 
-TEST_CASE("the MTU and the folder of the network before are in it where there are such", "[cni-config]")
+TEST_CASE("the MTU, the folder of the network before and the plugin's files are in it where there are such",
+          "[cni-config]")
 {
     const std::string list = render_conflist({.pod_cidrs = {"10.244.1.0/24"_net},
                                               .bridge = "cni0",
                                               .plugins = {},
                                               .mtu = 1450,
-                                              .import_from = "/var/lib/cni/networks/cbr0"});
+                                              .import_from = "/var/lib/cni/networks/cbr0",
+                                              .agent_state = "/run/routelet/converged",
+                                              .log_file = "/run/routelet/cni.log"});
     const json part = json::parse(list)["plugins"][0];
     CHECK(part["bridge"] == "cni0");
     CHECK(part["mtu"] == 1450);
     CHECK(part["ipam"]["importFrom"] == "/var/lib/cni/networks/cbr0");
+    CHECK(part["agentState"] == "/run/routelet/converged");
+    CHECK(part["logFile"] == "/run/routelet/cni.log");
 }
 
 TEST_CASE("plugins are chained where they can be, in the newest version that all speak", "[cni-config]")
@@ -137,7 +144,9 @@ TEST_CASE("the file is written when the node is ready, and kept what it should b
 
     f.file.check(f.own, 0);
     const std::string content = need(read_file(f.conflist));
-    CHECK(content == render_conflist({f.own, "v-net-0", {}}));
+    CHECK(content ==
+          render_conflist(
+              {.pod_cidrs = f.own, .bridge = "v-net-0", .plugins = {}, .agent_state = f.agent_state}));
     struct stat status {};
     REQUIRE(::stat(f.conflist.c_str(), &status) == 0);
     CHECK((status.st_mode & 07777U) == 0600U);
@@ -185,6 +194,51 @@ TEST_CASE("the file is written when the node is ready, and kept what it should b
         f.file.check({}, 0);
         CHECK(need(read_file(f.conflist)) == content);
     }
+}
+
+TEST_CASE("the plugin is told that the node is set up before it is told how to attach pods", "[cni-config]")
+{
+    Folder f;
+    f.file.check({}, 0);
+    CHECK_FALSE(std::filesystem::exists(f.agent_state));
+
+    f.file.check(f.own, 0);
+    CHECK(need(read_file(f.agent_state)) == need(read_file("/proc/sys/kernel/random/boot_id")));
+    CHECK(json::parse(need(read_file(f.conflist)))["plugins"][0]["agentState"] == f.agent_state.string());
+
+    SECTION("again when somebody deletes it, or it is an earlier boot's")
+    {
+        if (GENERATE(true, false))
+            f.put(f.agent_state, "00000000-0000-4000-8000-000000000000\n");
+        else
+            std::filesystem::remove(f.agent_state);
+        f.file.check(f.own, 0);
+        CHECK(need(read_file(f.agent_state)) == need(read_file("/proc/sys/kernel/random/boot_id")));
+    }
+    SECTION("it stays while the node is not ready, as the configuration does")
+    {
+        f.file.check({}, 0);
+        CHECK(std::filesystem::exists(f.agent_state));
+    }
+    SECTION("where that cannot be written, the plugin does not wait for it")
+    {
+        std::filesystem::remove_all(f.agent_state.parent_path());
+        f.put(f.agent_state.parent_path(), "a file in the folder's place");
+        f.file.check(f.own, 0);
+        CHECK(f.codes() == Strings{"agent-state-unwritable"});
+        CHECK_FALSE(json::parse(need(read_file(f.conflist)))["plugins"][0].contains("agentState"));
+    }
+}
+
+TEST_CASE("the plugin gets no path that means something else to it", "[cni-config]")
+{
+    const json part = json::parse(render_conflist({.pod_cidrs = {"10.244.1.0/24"_net},
+                                                   .bridge = "v-net-0",
+                                                   .plugins = {},
+                                                   .agent_state = "run/converged",
+                                                   .log_file = "run/cni.log"}))["plugins"][0];
+    CHECK_FALSE(part.contains("agentState"));
+    CHECK_FALSE(part.contains("logFile"));
 }
 
 TEST_CASE("what keeps pods from Routelet's network is a finding, and nothing of others is touched",
