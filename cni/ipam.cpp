@@ -115,6 +115,29 @@ Result<> AddressStore::release(const AttachmentId& id) const
     return {};
 }
 
+Result<std::vector<IpAddress>> AddressStore::release_if(const AttachmentId& id, std::chrono::seconds at_least,
+                                                        const IsGone& is_gone) const
+{
+    using Addresses = std::vector<IpAddress>;
+    const Result<std::optional<StateDirectory>> state =
+        StateDirectory::open_existing(directory_, std::chrono::milliseconds(0));
+    if (!state)
+        return state.error();
+    if (!state->has_value() || index_age(**state, id).value_or(std::chrono::seconds(-1)) < at_least)
+        return Addresses{};
+    Result<Addresses> held = held_addresses(**state, id);
+    if (!held)
+        return held;
+    const Result<bool> gone = is_gone(*held);
+    if (!gone)
+        return gone.error();
+    if (!*gone)
+        return Addresses{};
+    if (const Result<bool> freed = release_held(**state, id, &**state); !freed)
+        return freed.error();
+    return held;
+}
+
 Result<std::vector<IpAddress>> AddressStore::reserved(const AttachmentId& id) const
 {
     const Result<std::optional<StateDirectory>> state = StateDirectory::open_existing(directory_);

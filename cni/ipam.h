@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <set>
 #include <utility>
@@ -81,6 +82,13 @@ public:
 
     // Frees whatever the attachment has; having nothing is success, also when there is no folder at all.
     Result<> release(const AttachmentId& id) const;
+
+    // Frees what the attachment has if its index was written at least that long ago and `is_gone` says yes to
+    // its addresses: all of it under the lock, so no ADD of the same attachment comes in between. Returns
+    // what was freed. Nobody is waited for (try_again_later), and imported reservations stay.
+    using IsGone = std::function<Result<bool>(const std::vector<IpAddress>&)>;
+    Result<std::vector<IpAddress>> release_if(const AttachmentId& id, std::chrono::seconds at_least,
+                                              const IsGone& is_gone) const;
 
     // The addresses reserved for the attachment; empty when none are.
     Result<std::vector<IpAddress>> reserved(const AttachmentId& id) const;

@@ -95,6 +95,11 @@ Result<bool> has_index(const StateDirectory& state, const AttachmentId& id)
     return state.has(index_name(id));
 }
 
+std::optional<std::chrono::seconds> index_age(const StateDirectory& state, const AttachmentId& id)
+{
+    return state.age(index_name(id));
+}
+
 Result<std::vector<IpAddress>> held_addresses(const StateDirectory& state, const AttachmentId& id)
 {
     const Result<std::optional<std::vector<IpAddress>>> index = indexed_addresses(state, id);

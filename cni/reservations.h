@@ -4,6 +4,7 @@
 #include "cni/environment.h"
 #include "cni/state_directory.h"
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -34,8 +35,9 @@ Result<Reservation> reservation_of(const StateDirectory& state, const IpAddress&
 // nobody's.
 Result<std::vector<IpAddress>> listed_addresses(const StateDirectory& state);
 
-// Whether the attachment has an index file, in whatever state.
+// Whether the attachment has an index file, in whatever state, and how long ago it was written.
 Result<bool> has_index(const StateDirectory& state, const AttachmentId& id);
+std::optional<std::chrono::seconds> index_age(const StateDirectory& state, const AttachmentId& id);
 
 // The addresses whose reservation names the attachment. Without an index, as after host-local, or with one
 // that is damaged, every reservation is read.

@@ -38,6 +38,8 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
     if (options_.health)
         server_.emplace(io.get_executor(), *options_.health,
                         [this](std::string_view path) { return answer(path); });
+    if (!options_.cni_conf_dir.empty())
+        sweep_.emplace(ReservationSweep::Options{.folder = options_.state_dir / "ipam" / network_name}, log);
     if (options_.network_unavailable_condition)
         network_condition_.emplace(
             io.get_executor(), cluster, log,
@@ -54,6 +56,8 @@ void NodeLife::start(std::function<void(std::exception_ptr)> failed)
     asio::co_spawn(io_, look_now_and_then(), failed);
     if (server_)
         asio::co_spawn(io_, server_->run(), failed);
+    if (sweep_)
+        asio::co_spawn(io_, sweep_->run(), failed);
     if (network_condition_)
         asio::co_spawn(io_, network_condition_->run(), failed);
     if (events_)
@@ -139,6 +143,8 @@ std::vector<Finding> NodeLife::findings() const
         add(find_forwarding_off(reconciler_.plan(), reconciler_.local(), "/proc/sys/net/ipv6/conf"));
     add(find_old_ranges(reconciler_.plan(), reconciler_.local(), options_.node_name));
     add(cni_config_.findings());
+    if (sweep_)
+        add(sweep_->findings());
     if (server_)
         add(server_->findings());
     if (network_condition_)

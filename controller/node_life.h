@@ -6,6 +6,7 @@
 #include "controller/node_events.h"
 #include "controller/own_node.h"
 #include "controller/reconciler.h"
+#include "controller/reservation_sweep.h"
 #include "controller/status.h"
 
 #include <boost/asio/io_context.hpp>
@@ -21,8 +22,9 @@
 namespace routelet::controller {
 
 // What this node does beside routing, all of it following the one readiness predicate: the CNI configuration,
-// the health endpoint, the NetworkUnavailable condition; and its findings in the log and as Events. A router
-// has the health endpoint and the log only. Stay on the io_context's one thread.
+// the sweep of what pods left behind, the health endpoint, the NetworkUnavailable condition; and its findings
+// in the log and as Events. A router has the health endpoint and the log only. Stay on the io_context's one
+// thread.
 class NodeLife {
 public:
     struct Options {
@@ -79,6 +81,7 @@ private:
     Cause::Clock::time_point unready_told_{};
     ApiState api_;
     CniConfigFile cni_config_;
+    std::optional<ReservationSweep> sweep_;
     std::optional<HttpServer> server_;
     OwnNode own_node_;
     std::optional<NetworkCondition> network_condition_;
