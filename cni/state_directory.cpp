@@ -287,17 +287,23 @@ Result<> StateDirectory::remove(const std::string& name) const
 
 Result<std::vector<std::string>> StateDirectory::list(const std::string& below) const
 {
-    const int fd = ::openat(directory_.fd(), below.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 && errno == ENOENT)
+    UniqueFd fd(::openat(directory_.fd(), below.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd && errno == ENOENT)
         return std::vector<std::string>{};
-    if (fd < 0)
+    const std::unique_ptr<DIR, CloseDirectory> stream(fd ? ::fdopendir(fd.fd()) : nullptr);
+    if (!stream)
         return last_errno("opening " + full(below));
-    const std::unique_ptr<DIR, CloseDirectory> stream(::fdopendir(fd));
+    (void)fd.release(); // the stream's now
 
     std::vector<std::string> names;
-    while (const dirent* entry = ::readdir(stream.get()))
-        if (is_plain_file(fd, *entry))
+    errno = 0; // which alone tells an error from the end
+    while (const dirent* entry = ::readdir(stream.get())) {
+        if (is_plain_file(::dirfd(stream.get()), *entry))
             names.emplace_back(entry->d_name);
+        errno = 0;
+    }
+    if (errno != 0)
+        return last_errno("reading " + full(below));
     return names;
 }
 
