@@ -5,8 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <functional>
+#include <iterator>
 
 using namespace routelet;
 using namespace routelet::test;
@@ -67,6 +70,9 @@ private:
     SystemCall call_;
 };
 
+const std::vector<Fate> failures = {Fate::failing(ENOSPC), Fate::failing(EIO),     Fate::failing(EMFILE),
+                                    Fate::failing(EPERM),  Fate::failing(ENOBUFS), Fate::belied(EIO)};
+
 constexpr std::size_t fewest_calls = 20; // else the sweep did not meet what it is for
 
 // Sanitizers make all this several times slower: there it is every third call.
@@ -100,6 +106,33 @@ public:
         REQUIRE(reservations() == std::set<std::string>{"10.244.1.2", "fd00:1::2"});
         REQUIRE(veths().size() == 1);
         REQUIRE(std::distance(std::filesystem::directory_iterator(state() / "by-id"), {}) == 1);
+    }
+    // Makes the files of a pod's attachment so old that GC may take it for stale.
+    void age(const std::string& container, const std::set<std::string>& addresses) const
+    {
+        const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(1);
+        std::filesystem::last_write_time(state() / "by-id" / (container + ":eth0"), old);
+        for (const std::string& address : addresses)
+            std::filesystem::last_write_time(state() / address, old);
+    }
+    // The pod "victim", which a GC of this configuration has to remove, and the pod "living" not.
+    void add_stale_victim(const PodNetns& pod)
+    {
+        const std::set<std::string> before = reservations();
+        add("victim", pod);
+        std::set<std::string> its;
+        std::ranges::set_difference(reservations(), before, std::inserter(its, its.end()));
+        age("victim", its);
+        config["cni.dev/valid-attachments"] = {{{"containerID", "living"}, {"ifname", "eth0"}}};
+    }
+    // What a call that only looks must leave as it is.
+    std::map<std::string, std::string> everything() const
+    {
+        std::map<std::string, std::string> found = {{"links", output("ip -o link | sed 's/^[0-9]*: //'")}};
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(state().parent_path()))
+            if (entry.is_regular_file())
+                found[entry.path()] = need(read_file(entry.path()));
+        return found;
     }
     void require_works(const PodNetns& pod) const
     {
@@ -196,8 +229,7 @@ TEST_CASE_METHOD(EveryCall, "a DEL killed at any system call is completed by ano
 TEST_CASE_METHOD(EveryCall, "an ADD whose system calls fail says so and leaves nothing, or does without",
                  "[kernel][cni]")
 {
-    const Fate fate = GENERATE(Fate::failing(ENOSPC), Fate::failing(EIO), Fate::failing(EMFILE),
-                               Fate::failing(EPERM), Fate::failing(ENOBUFS), Fate::belied(EIO));
+    const Fate fate = GENERATE(from_range(failures));
     const PodNetns living = make_pod_netns();
     add("living", living);
     const PodNetns pod = make_pod_netns();
@@ -225,8 +257,7 @@ TEST_CASE_METHOD(EveryCall, "an ADD whose system calls fail says so and leaves n
 TEST_CASE_METHOD(EveryCall, "a DEL whose system calls fail says so, and the next one frees the rest",
                  "[kernel][cni]")
 {
-    const Fate fate = GENERATE(Fate::failing(ENOSPC), Fate::failing(EIO), Fate::failing(EMFILE),
-                               Fate::failing(EPERM), Fate::failing(ENOBUFS), Fate::belied(EIO));
+    const Fate fate = GENERATE(from_range(failures));
     const PodNetns living = make_pod_netns();
     add("living", living);
     const PodNetns pod = make_pod_netns();
@@ -247,4 +278,125 @@ TEST_CASE_METHOD(EveryCall, "a DEL whose system calls fail says so, and the next
             return nth.has_met();
         },
         fate.error);
+}
+
+TEST_CASE_METHOD(EveryCall, "a DEL that cannot read the folder of a pod without an index says so",
+                 "[kernel][cni]")
+{
+    const Fate fate = GENERATE(from_range(failures));
+    const PodNetns living = make_pod_netns();
+    add("living", living);
+    const PodNetns pod = make_pod_netns();
+    sweep(
+        [&](std::size_t number) {
+            add("victim", pod);
+            std::filesystem::remove(state() / "by-id" / "victim:eth0");
+            Nth nth(number, fate);
+            const CniReply reply = call_with(nth, "DEL", "victim", "");
+            CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
+            if (reply.exit_code != 0) {
+                require_error(reply);
+                del("victim", "");
+            }
+            require_clean();
+            return nth.has_met();
+        },
+        fate.error);
+}
+
+TEST_CASE_METHOD(EveryCall, "a GC killed at any system call is completed by another", "[kernel][cni]")
+{
+    const PodNetns living = make_pod_netns();
+    add("living", living);
+    age("living", reservations());
+    const PodNetns pod = make_pod_netns();
+    sweep([&](std::size_t number) {
+        add_stale_victim(pod);
+        Nth nth(number, Fate::killing());
+        (void)call_with(nth, "GC", "", "");
+        CAPTURE(number, nth.call());
+        REQUIRE(call("GC", "", "").exit_code == 0);
+        require_clean();
+        return nth.has_met();
+    });
+    require_works(living);
+}
+
+TEST_CASE_METHOD(EveryCall, "a GC whose system calls fail says so, and the next one frees the rest",
+                 "[kernel][cni]")
+{
+    const Fate fate = GENERATE(from_range(failures));
+    const PodNetns living = make_pod_netns();
+    add("living", living);
+    age("living", reservations());
+    const PodNetns pod = make_pod_netns();
+    sweep(
+        [&](std::size_t number) {
+            add_stale_victim(pod);
+            Nth nth(number, fate);
+            const CniReply reply = call_with(nth, "GC", "", "");
+            CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
+            if (reply.exit_code == 0) {
+                REQUIRE(reply.output.empty());
+            } else {
+                require_error(reply);
+                REQUIRE(call("GC", "", "").exit_code == 0);
+            }
+            require_clean(); // success is never a leak
+            return nth.has_met();
+        },
+        fate.error);
+    require_works(living);
+}
+
+TEST_CASE_METHOD(EveryCall,
+                 "a CHECK whose system calls fail, or that is killed, changes nothing and accuses no pod",
+                 "[kernel][cni]")
+{
+    const Fate fate = GENERATE(from_range(failures), Fate::killing());
+    const PodNetns pod = make_pod_netns();
+    config["prevResult"] = add("one", pod);
+    const auto before = everything();
+    sweep(
+        [&](std::size_t number) {
+            Nth nth(number, fate);
+            const CniReply reply = call_with(nth, "CHECK", "one", pod.path());
+            CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
+            if (reply.exit_code == 1) {
+                require_error(reply);
+                REQUIRE(reply.code() != 103); // whose remedy is to delete the pod
+            }
+            REQUIRE(everything() == before);
+            return nth.has_met();
+        },
+        fate.error);
+    REQUIRE(call("CHECK", "one", pod.path()).exit_code == 0);
+}
+
+TEST_CASE_METHOD(
+    EveryCall,
+    "a STATUS whose system calls fail, or that is killed, changes nothing and says nothing of pods",
+    "[kernel][cni]")
+{
+    const Fate fate = GENERATE(from_range(failures), Fate::killing());
+    const PodNetns pod = make_pod_netns();
+    add("one", pod);
+    const std::filesystem::path converged = state().parent_path() / "converged";
+    std::ofstream(converged) << need(read_file("/proc/sys/kernel/random/boot_id"));
+    config["agentState"] = converged.string();
+    const auto before = everything();
+    sweep(
+        [&](std::size_t number) {
+            Nth nth(number, fate);
+            const CniReply reply = call_with(nth, "STATUS", "", "");
+            CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
+            if (reply.exit_code == 1) {
+                require_error(reply);
+                REQUIRE(reply.code() != 51); // the bridge is as it should be
+            }
+            REQUIRE(everything() == before);
+            return nth.has_met();
+        },
+        fate.error);
+    REQUIRE(call("STATUS", "", "").exit_code == 0);
 }
