@@ -1,6 +1,5 @@
 # A hundred pods at once on one node.
 
-addresses_in_use() { ls "$(echo "/proc/$(cat "$nodes/$1/machine.pid")/root/run/routelet/ipam/routelet")" | grep -c '^[0-9a-f]*[.:]'; }
 veths_on() { in_node "$1" ip -o link show type veth 2>/dev/null | grep -vc ' eth0@'; }
 used_before=$(addresses_in_use node02) veths_before=$(veths_on node02)
 

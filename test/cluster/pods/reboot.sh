@@ -1,9 +1,13 @@
 # A node loses its power and starts again.
 
+says_so() { grep --count "has not set up this node's routes since it booted" "$nodes/node03/kubelet.log"; }
+said=$(says_so)
 must reboot node03
 has_booted() { [[ $(admin get node "$1" -o jsonpath='{.status.nodeInfo.bootID}') == "$(<"$nodes/$1/root/boot_id")" ]]; }
 must within 60 has_booted node03
 check "a node that was rebooted becomes Ready again" within 120 is_ready node03
+# The configuration of before was there at once.
+check "and not before its agent had set it up" eval '(($(says_so) > said))'
 must admin rollout status daemonset/tools --timeout=120s >/dev/null
 third_is_seen()
 {
