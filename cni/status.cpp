@@ -97,8 +97,9 @@ Result<> check_status(const Config& config)
     Result<netlink::Socket> host = netlink::Socket::open();
     if (!host)
         return unavailable(host.error().text());
-    if (auto bridge = check_bridge(*host, network, store.directory()); !bridge)
-        return bridge;
+    if (network.mode == Mode::bridge)
+        if (auto bridge = check_bridge(*host, network, store.directory()); !bridge)
+            return bridge;
     return check_agent(network.agent_state);
 }
 
