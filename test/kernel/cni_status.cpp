@@ -134,6 +134,16 @@ TEST_CASE_METHOD(StatusFixture, "STATUS waits for the agent where the configurat
     del("one", pod.path());
 }
 
+TEST_CASE_METHOD(StatusFixture, "STATUS misses no bridge where the node routes to each pod", "[kernel][cni]")
+{
+    config["mode"] = "ptp";
+    const PodNetns pod = make_pod_netns();
+    add("one", pod);
+    CHECK(status() == 0);
+    run("ip link add v-net-0 type vxlan id 7 dstport 4789"); // nor is its name of any interest
+    CHECK(status() == 0);
+}
+
 TEST_CASE_METHOD(StatusFixture, "STATUS looks at pods before it looks for the agent", "[kernel][cni]")
 {
     const PodNetns pod = make_pod_netns();
