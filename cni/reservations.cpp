@@ -132,13 +132,14 @@ std::optional<AttachmentId> attachment_of_index(const std::string& file)
     return id;
 }
 
-std::vector<AttachmentId> indexed_attachments(const std::filesystem::path& folder)
+Result<std::vector<AttachmentId>> indexed_attachments(const std::filesystem::path& folder)
 {
+    const Result<std::vector<std::string>> names = list_unlocked(folder / index_folder);
+    if (!names)
+        return names.error();
     std::vector<AttachmentId> found;
-    std::error_code failed;
-    auto entry = std::filesystem::directory_iterator(folder / index_folder, failed);
-    for (; !failed && entry != std::filesystem::directory_iterator(); entry.increment(failed))
-        if (auto id = attachment_of_index(entry->path().filename()))
+    for (const std::string& name : *names)
+        if (auto id = attachment_of_index(name))
             found.push_back(std::move(*id));
     return found;
 }

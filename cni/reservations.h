@@ -48,7 +48,7 @@ std::optional<AttachmentId> attachment_of_index(const std::string& file);
 
 // The attachments that have an index in a network's folder, in no order; none when there is no such folder.
 // Without the lock: one that comes or goes right now may be among them or not.
-std::vector<AttachmentId> indexed_attachments(const std::filesystem::path& folder);
+Result<std::vector<AttachmentId>> indexed_attachments(const std::filesystem::path& folder);
 
 Result<> write_index(const StateDirectory& state, const AttachmentId& id,
                      const std::vector<IpAddress>& addresses);

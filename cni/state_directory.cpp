@@ -142,6 +142,29 @@ Result<std::optional<std::string>> read_at(int directory, const std::string& nam
     }
 }
 
+// The plain files' names; none where there is no such folder.
+Result<std::vector<std::string>> list_at(int directory, const std::string& name, const std::string& shown)
+{
+    UniqueFd fd(::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd && errno == ENOENT)
+        return std::vector<std::string>{};
+    const std::unique_ptr<DIR, CloseDirectory> stream(fd ? ::fdopendir(fd.fd()) : nullptr);
+    if (!stream)
+        return last_errno("opening " + shown);
+    (void)fd.release(); // the stream's now
+
+    std::vector<std::string> names;
+    errno = 0; // which alone tells an error from the end
+    while (const dirent* entry = ::readdir(stream.get())) {
+        if (is_plain_file(::dirfd(stream.get()), *entry))
+            names.emplace_back(entry->d_name);
+        errno = 0;
+    }
+    if (errno != 0)
+        return last_errno("reading " + shown);
+    return names;
+}
+
 } // namespace
 
 Result<StateDirectory> StateDirectory::open(const std::filesystem::path& path,
@@ -287,24 +310,7 @@ Result<> StateDirectory::remove(const std::string& name) const
 
 Result<std::vector<std::string>> StateDirectory::list(const std::string& below) const
 {
-    UniqueFd fd(::openat(directory_.fd(), below.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd && errno == ENOENT)
-        return std::vector<std::string>{};
-    const std::unique_ptr<DIR, CloseDirectory> stream(fd ? ::fdopendir(fd.fd()) : nullptr);
-    if (!stream)
-        return last_errno("opening " + full(below));
-    (void)fd.release(); // the stream's now
-
-    std::vector<std::string> names;
-    errno = 0; // which alone tells an error from the end
-    while (const dirent* entry = ::readdir(stream.get())) {
-        if (is_plain_file(::dirfd(stream.get()), *entry))
-            names.emplace_back(entry->d_name);
-        errno = 0;
-    }
-    if (errno != 0)
-        return last_errno("reading " + full(below));
-    return names;
+    return list_at(directory_.fd(), below, full(below));
 }
 
 std::optional<std::chrono::seconds> StateDirectory::age(const std::string& name) const
@@ -348,6 +354,11 @@ Result<bool> is_of_this_boot(const std::filesystem::path& file)
 Result<std::optional<std::string>> read_unlocked(const std::filesystem::path& file)
 {
     return read_at(AT_FDCWD, file.string(), file.string(), 4096);
+}
+
+Result<std::vector<std::string>> list_unlocked(const std::filesystem::path& folder)
+{
+    return list_at(AT_FDCWD, folder.string(), folder.string());
 }
 
 bool is_no_plain_file(const Error& error)

@@ -73,6 +73,9 @@ Result<bool> is_of_this_boot(const std::filesystem::path& file);
 // The content of a file in such a folder, without the lock; otherwise as StateDirectory::read().
 Result<std::optional<std::string>> read_unlocked(const std::filesystem::path& file);
 
+// The names of the plain files in a folder, without a lock; none where there is no such folder.
+Result<std::vector<std::string>> list_unlocked(const std::filesystem::path& folder);
+
 // Whether reading failed because there is something that we never make: a directory, link, pipe or device.
 bool is_no_plain_file(const Error& error);
 

@@ -1,11 +1,9 @@
 #include "cni/status.h"
 
-#include "base/file.h"
-#include "cni/attachment.h"
 #include "cni/bridge_ports.h"
+#include "cni/bridge_repair.h"
 #include "cni/error.h"
 #include "cni/ipam.h"
-#include "cni/reservations.h"
 #include "cni/state_directory.h"
 
 namespace routelet::cni {
@@ -37,28 +35,17 @@ Result<> check_agent(const std::filesystem::path& file)
     return {};
 }
 
-// Whether a pod of this network is there: one of those that the folder knows has its interface.
-Result<bool> has_pod(netlink::Socket& host, const std::filesystem::path& state)
-{
-    for (const AttachmentId& id : indexed_attachments(state)) {
-        const Result<std::optional<netlink::Link>> link = netlink::find_link(host, host_interface_name(id));
-        if (!link)
-            return link.error();
-        if (link->has_value())
-            return true;
-    }
-    return false;
-}
-
 // What is wrong with a bridge that pods would need.
 std::optional<std::string> fault_of(const std::optional<netlink::Link>& bridge, const std::string& name)
 {
     if (!bridge)
         return "bridge " + name +
-               " is gone, so this node's pods have no network. Delete them, so that they are made anew: "
-               "kubectl drain this node, and kubectl delete pod what a DaemonSet has here";
+               " is gone, so pods of this node have no network. The agent makes it again within seconds; "
+               "without one, delete the pods, so that they are made anew: kubectl drain this node, and "
+               "kubectl "
+               "delete pod what a DaemonSet has here";
     if (!bridge->is_up())
-        return "bridge " + name + " is down, so this node's pods have no network; set it up: ip link set " +
+        return "bridge " + name + " is down, so pods of this node have no network; set it up: ip link set " +
                name + " up";
     return std::nullopt;
 }
@@ -72,10 +59,10 @@ Result<> check_bridge(netlink::Socket& host, const PodNetwork& network, const st
         return unavailable("interface " + network.bridge +
                            " exists and is no bridge; remove it or rename the bridge");
     if (const auto fault = fault_of(*bridge, network.bridge)) {
-        const Result<bool> impaired = has_pod(host, state);
-        if (!impaired)
-            return unavailable(impaired.error().text());
-        return *impaired ? failure(ErrorCode::limited_connectivity, *fault) : Result<>{};
+        const Result<std::vector<netlink::Link>> cut_off = cut_off_links(host, state, *bridge);
+        if (!cut_off)
+            return unavailable(cut_off.error().text());
+        return cut_off->empty() ? Result<>{} : failure(ErrorCode::limited_connectivity, *fault);
     }
     const std::optional<int> ports = count_bridge_ports(network.bridge);
     if (ports && *ports > most_bridge_ports - spare_ports)

@@ -46,8 +46,10 @@ Result<bool> has_link(netlink::Socket& host, const AttachmentId& id, const std::
 
 Result<Presence> look_for_abandoned(netlink::Socket& host, const std::filesystem::path& folder)
 {
-    const std::vector<AttachmentId> attachments = indexed_attachments(folder);
-    if (attachments.empty() || is_of_earlier_boot(folder)) // the next ADD empties that
+    const Result<std::vector<AttachmentId>> attachments = indexed_attachments(folder);
+    if (!attachments)
+        return attachments.error();
+    if (attachments->empty() || is_of_earlier_boot(folder)) // the next ADD empties that
         return Presence{};
     const Result<std::vector<NetnsId>> namespaces = netlink::list_netns_ids(host);
     if (!namespaces)
@@ -63,12 +65,12 @@ Result<Presence> look_for_abandoned(netlink::Socket& host, const std::filesystem
         aliases.insert(link.alias);
     }
     std::set<std::string> present; // containers: one with another interface of ours lives
-    for (const AttachmentId& id : attachments)
+    for (const AttachmentId& id : *attachments)
         if (names.contains(host_interface_name(id)) || aliases.contains(host_interface_alias(id)))
             present.insert(id.container);
 
     Presence found{{}, count_cut_off(*namespaces, *links)};
-    std::ranges::copy_if(attachments, std::back_inserter(found.abandoned),
+    std::ranges::copy_if(*attachments, std::back_inserter(found.abandoned),
                          [&present](const AttachmentId& id) { return !present.contains(id.container); });
     return found;
 }

@@ -39,12 +39,9 @@ json our_part(const CniList& list)
 {
     json ranges = json::array();
     json routes = json::array();
-    for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
-        const auto first = std::ranges::find(list.pod_cidrs, family, &IpPrefix::family);
-        if (first == list.pod_cidrs.end())
-            continue;
-        ranges.push_back(json::array({{{"subnet", first->to_string()}}}));
-        routes.push_back({{"dst", family == IpFamily::v4 ? "0.0.0.0/0" : "::/0"}});
+    for (const IpPrefix& subnet : configured_ranges(list.pod_cidrs)) {
+        ranges.push_back(json::array({{{"subnet", subnet.to_string()}}}));
+        routes.push_back({{"dst", subnet.family() == IpFamily::v4 ? "0.0.0.0/0" : "::/0"}});
     }
     json part = {{"type", our_plugin}, {"bridge", list.bridge}};
     if (list.mtu != 0)
@@ -91,6 +88,17 @@ Result<std::vector<CniPlugin>> parse_plugins(std::string_view text)
         return make_error(boost::system::errc::bad_message, broken.what());
     }
     return plugins;
+}
+
+std::vector<IpPrefix> configured_ranges(const std::vector<IpPrefix>& pod_cidrs)
+{
+    std::vector<IpPrefix> ranges;
+    for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
+        const auto first = std::ranges::find(pod_cidrs, family, &IpPrefix::family);
+        if (first != pod_cidrs.end())
+            ranges.push_back(*first);
+    }
+    return ranges;
 }
 
 std::string render_conflist(const CniList& list)

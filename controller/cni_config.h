@@ -42,6 +42,8 @@ struct CniList {
         agent_state{};                // what tells the plugin that the agent has set up the node, if anything
     std::filesystem::path log_file{}; // the plugin's, if any
 };
+// The podCIDRs that pods get addresses of: the first of each family, IPv4's before IPv6's.
+std::vector<IpPrefix> configured_ranges(const std::vector<IpPrefix>& pod_cidrs);
 std::string render_conflist(const CniList& list);
 
 // Of the files of the runtime's folder, those that it prefers to ours: it takes the first by name.

@@ -38,8 +38,6 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
     if (options_.health)
         server_.emplace(io.get_executor(), *options_.health,
                         [this](std::string_view path) { return answer(path); });
-    if (!options_.cni_conf_dir.empty())
-        sweep_.emplace(ReservationSweep::Options{.folder = options_.state_dir / "ipam" / network_name}, log);
     if (options_.network_unavailable_condition)
         network_condition_.emplace(
             io.get_executor(), cluster, log,
@@ -49,6 +47,14 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
                 .own_node = [this]() -> const OwnNode::State& { return own_node_.state(); }});
     if (options_.events)
         events_.emplace(io.get_executor(), cluster, log, options_.node_name);
+    if (!options_.cni_conf_dir.empty())
+        keep_plugin_state(options_.state_dir / "ipam" / network_name);
+}
+
+void NodeLife::keep_plugin_state(const std::filesystem::path& folder)
+{
+    sweep_.emplace(ReservationSweep::Options{.folder = folder}, log_);
+    bridge_keeper_.emplace(BridgeKeeper::Options{.bridge = options_.bridge, .folder = folder}, log_);
 }
 
 void NodeLife::start(std::function<void(std::exception_ptr)> failed)
@@ -81,6 +87,8 @@ void NodeLife::look()
     readiness_ = judge_readiness(reconciler_.readiness_facts());
     if (readiness_.state != before.state || reconciler_.plan().own_pod_cidrs != pod_cidrs_)
         check_cni_config();
+    if (bridge_keeper_ && readiness_.state == Readiness::State::ready)
+        bridge_keeper_->look(pod_cidrs_, mtu_of_pods(), Cause::Clock::now());
     finding_log_.tell(findings());
     tell_readiness(before);
     if (events_)
@@ -117,7 +125,12 @@ void NodeLife::check_cni_config()
 {
     pod_cidrs_ = reconciler_.plan().own_pod_cidrs;
     cni_config_.check(readiness_.state == Readiness::State::ready ? pod_cidrs_ : std::vector<IpPrefix>{},
-                      options_.mtu != 0 ? options_.mtu : pod_mtu(reconciler_.plan(), reconciler_.local()));
+                      mtu_of_pods());
+}
+
+std::uint32_t NodeLife::mtu_of_pods() const
+{
+    return options_.mtu != 0 ? options_.mtu : pod_mtu(reconciler_.plan(), reconciler_.local());
 }
 
 void NodeLife::note_api_works()
@@ -145,6 +158,8 @@ std::vector<Finding> NodeLife::findings() const
     add(cni_config_.findings());
     if (sweep_)
         add(sweep_->findings());
+    if (bridge_keeper_)
+        add(bridge_keeper_->findings());
     if (server_)
         add(server_->findings());
     if (network_condition_)

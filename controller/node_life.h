@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/bridge_keeper.h"
 #include "controller/cni_config.h"
 #include "controller/finding_log.h"
 #include "controller/http.h"
@@ -22,9 +23,9 @@
 namespace routelet::controller {
 
 // What this node does beside routing, all of it following the one readiness predicate: the CNI configuration,
-// the sweep of what pods left behind, the health endpoint, the NetworkUnavailable condition; and its findings
-// in the log and as Events. A router has the health endpoint and the log only. Stay on the io_context's one
-// thread.
+// the bridge of pods that have lost it, the sweep of what pods left behind, the health endpoint, the
+// NetworkUnavailable condition; and its findings in the log and as Events. A router has the health endpoint
+// and the log only. Stay on the io_context's one thread.
 class NodeLife {
 public:
     struct Options {
@@ -62,10 +63,12 @@ public:
 
 private:
     bool is_router() const noexcept { return options_.node_name.empty(); }
+    void keep_plugin_state(const std::filesystem::path& folder); // the network's, in the plugin's dataDir
     boost::asio::awaitable<void> look_now_and_then();
     void tell_readiness(const Readiness& before);
     LogLine about_self(LogLevel level, const char* node_event, const char* router_event) const;
     void check_cni_config();
+    std::uint32_t mtu_of_pods() const;
     std::vector<Finding> findings() const;
     std::vector<Finding> all_findings() const;
     HttpResponse answer(std::string_view path) const;
@@ -82,6 +85,7 @@ private:
     ApiState api_;
     CniConfigFile cni_config_;
     std::optional<ReservationSweep> sweep_;
+    std::optional<BridgeKeeper> bridge_keeper_;
     std::optional<HttpServer> server_;
     OwnNode own_node_;
     std::optional<NetworkCondition> network_condition_;

@@ -326,6 +326,13 @@ Request set_link_up(IfIndex link)
     return std::move(request.about("setting " + named(link) + " up"));
 }
 
+Request set_master(IfIndex link, IfIndex bridge)
+{
+    Request request(RTM_SETLINK, 0, for_link(link));
+    request.put(IFLA_MASTER, bridge);
+    return std::move(request.about("making " + named(link) + " a port of " + named(bridge)));
+}
+
 Request delete_link(std::string_view name)
 {
     Request request(RTM_DELLINK, 0, ifinfomsg{});

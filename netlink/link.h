@@ -104,6 +104,8 @@ Request set_alias(IfIndex link, std::string_view alias);
 Request add_alternative_name(IfIndex link, std::string_view name);
 
 Request set_link_up(IfIndex link);
+// Makes it a port of that bridge.
+Request set_master(IfIndex link, IfIndex bridge);
 // Deletes by name or by index; ENODEV when there is none.
 Request delete_link(std::string_view name);
 Request delete_link(IfIndex link);

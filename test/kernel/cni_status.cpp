@@ -40,7 +40,7 @@ TEST_CASE_METHOD(StatusFixture, "STATUS says that pods are cut off when their br
 
     const std::string before = world();
     CHECK(status() == 51);
-    CHECK_THAT(message, has_text("v-net-0") && has_text("kubectl drain"));
+    CHECK_THAT(message, has_text("v-net-0 is gone") && has_text("kubectl drain"));
     CHECK(world() == before);
 
     SECTION("until they are deleted")
