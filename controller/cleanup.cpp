@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "controller/masquerade_table.h"
 #include "controller/plugin_version.h"
+#include "netlink/address.h"
 #include "netlink/link.h"
 #include "netlink/route.h"
 #include "netlink/socket.h"
@@ -272,6 +273,38 @@ Result<Pods> remove_bridge(Socket& socket, const CleanupOptions& options, Report
     return Pods::none;
 }
 
+// Pods that the node routes to without a bridge, and their gateways' addresses, which the plugin marks
+// (cni/point_to_point.h).
+Result<Pods> remove_routed(Socket& socket, const CleanupOptions& options, Report& report)
+{
+    constexpr netlink::IfIndex loopback{1};
+    constexpr std::uint8_t plugins_own = 82;
+    const Result<std::vector<Link>> links = netlink::list_links(socket);
+    if (!links)
+        return links.error();
+    const auto addresses = netlink::list_addresses(socket, loopback);
+    if (!addresses)
+        return addresses.error();
+
+    Pods pods = Pods::none;
+    for (const Link& link : *links) {
+        if (!is_pod_interface(link) || link.alias.empty() || link.master != netlink::IfIndex{})
+            continue;
+        if (options.force) {
+            report.remove("interface " + link.name + " of " + link.alias,
+                          [&] { return execute_removal(socket, netlink::delete_link(link.index)); });
+        } else {
+            report.leave("interface " + link.name, "the pod with container " + link.alias + " uses it");
+            pods = Pods::some;
+        }
+    }
+    for (const netlink::InterfaceAddress& address : *addresses)
+        if (address.protocol == plugins_own && pods == Pods::none)
+            report.remove("address " + address.address.to_string() + " of lo",
+                          [&] { return execute_removal(socket, netlink::delete_address(address)); });
+    return pods;
+}
+
 bool is_on(const fs::path& setting)
 {
     const Result<std::string> value = read_file(setting);
@@ -314,7 +347,10 @@ Result<bool> clean_up(const CleanupOptions& options, std::ostream& out)
     const Result<Pods> pods = remove_bridge(*socket, options, report);
     if (!pods)
         return pods.error();
-    if (*pods == Pods::none) {
+    const Result<Pods> routed = remove_routed(*socket, options, report);
+    if (!routed)
+        return routed.error();
+    if (*pods == Pods::none && *routed == Pods::none) {
         remove_state(options.state_dir, report);
         remove_plugin(options.cni_bin_dir, report);
         remove_loopback(options.cni_bin_dir, report);

@@ -44,6 +44,8 @@ json our_part(const CniList& list)
         routes.push_back({{"dst", subnet.family() == IpFamily::v4 ? "0.0.0.0/0" : "::/0"}});
     }
     json part = {{"type", our_plugin}, {"bridge", list.bridge}};
+    if (list.mode == cni::Mode::ptp) // the bridge is of pods from before
+        part["mode"] = "ptp";
     if (list.mtu != 0)
         part["mtu"] = list.mtu;
     part["ipam"] = {{"type", "host-local"}, {"ranges", ranges}, {"routes", routes}};
@@ -145,6 +147,7 @@ void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t 
     const bool is_stamped = stamp_agent_state();
     write(render_conflist({.pod_cidrs = pod_cidrs,
                            .bridge = options_.bridge,
+                           .mode = options_.mode,
                            .plugins = plugins,
                            .mtu = mtu,
                            .import_from = options_.import_from,

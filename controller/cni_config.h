@@ -1,6 +1,7 @@
 #pragma once
 #include "base/ip.h"
 #include "base/result.h"
+#include "cni/config.h"
 #include "controller/finding.h"
 #include "controller/log.h"
 
@@ -35,6 +36,7 @@ inline constexpr std::string_view network_name = "routelet"; // runtimes keep st
 struct CniList {
     std::vector<IpPrefix> pod_cidrs;
     std::string bridge;
+    cni::Mode mode = cni::Mode::bridge;
     std::vector<CniPlugin> plugins;
     std::uint32_t mtu = 0;               // bytes; 0: the kernel's default
     std::filesystem::path import_from{}; // host-local's folder of the network before, if any
@@ -57,6 +59,7 @@ public:
         std::filesystem::path directory; // the container runtime's conf_dir; empty: no file is written
         std::filesystem::path plugins;   // what `routelet install` wrote; need not exist
         std::string bridge;
+        cni::Mode mode = cni::Mode::bridge;
         std::filesystem::path import_from{}; // as CniList has it
         std::filesystem::path agent_state{}; // the file that says so; empty: none is written
         std::filesystem::path log_file{};    // as CniList has it

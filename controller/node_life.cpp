@@ -29,6 +29,7 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
       cni_config_({.directory = options_.cni_conf_dir,
                    .plugins = options_.state_dir / "plugins.json",
                    .bridge = options_.bridge,
+                   .mode = options_.cni_mode,
                    .import_from = options_.import_from,
                    .agent_state = options_.state_dir / "converged",
                    .log_file = options_.state_dir / "cni.log"},
@@ -54,7 +55,8 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
 void NodeLife::keep_plugin_state(const std::filesystem::path& folder)
 {
     sweep_.emplace(ReservationSweep::Options{.folder = folder}, log_);
-    bridge_keeper_.emplace(BridgeKeeper::Options{.bridge = options_.bridge, .folder = folder}, log_);
+    if (options_.cni_mode == cni::Mode::bridge)
+        bridge_keeper_.emplace(BridgeKeeper::Options{.bridge = options_.bridge, .folder = folder}, log_);
 }
 
 void NodeLife::start(std::function<void(std::exception_ptr)> failed)

@@ -32,6 +32,7 @@ public:
         std::string node_name; // empty: a router
         std::string bridge;
         std::filesystem::path cni_conf_dir; // empty: no CNI configuration is written
+        cni::Mode cni_mode = cni::Mode::bridge;
         std::filesystem::path state_dir;
         std::filesystem::path import_from; // see CniList
         std::optional<HttpAddress> health; // none: no endpoint

@@ -62,6 +62,7 @@ enum class Role { node, router };
 
 const std::map<std::string, Role> roles = {{"node", Role::node}, {"router", Role::router}};
 const std::map<std::string, OffLink> off_links = {{"skip", OffLink::skip}, {"gateway", OffLink::gateway}};
+const std::map<std::string, cni::Mode> cni_modes = {{"bridge", cni::Mode::bridge}, {"ptp", cni::Mode::ptp}};
 const std::map<std::string, LogFormat> log_formats = {{"text", LogFormat::text}, {"json", LogFormat::json}};
 const std::map<std::string, LogLevel> log_levels = {{"debug", LogLevel::debug},
                                                     {"info", LogLevel::info},
@@ -101,6 +102,7 @@ struct RawOptions {
     std::string log_level = "info";
     bool verbose = false;
     std::string cni_conf_dir;
+    std::string cni_mode = "bridge";
     std::string state_dir = "/run/routelet";
     std::string health_address = "127.0.0.1:9482";
     std::string status_output = "text";
@@ -121,6 +123,14 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "Folder where the container runtime looks for its CNI configuration; 05-routelet.conflist is "
            "written there once the node is ready. Empty: none is written")
         ->envname("ROUTELET_CNI_CONF_DIR");
+    run.add_option(
+           "--cni-mode", raw.cni_mode,
+           "How this node's pods are joined: bridge, or ptp, where the node routes to each pod, and more "
+           "than the 1023 ports of a bridge can be. Pods of both kinds on one node do not reach each "
+           "other: drain it before a change")
+        ->envname("ROUTELET_CNI_MODE")
+        ->check(CLI::IsMember(names_of(cni_modes)))
+        ->capture_default_str();
     run.add_option(
            "--import-pods", options.life.import_from,
            "Folder on the node where the plugin host-local has the addresses of the network before, such as "
@@ -213,8 +223,8 @@ void check_router(const CLI::App& run, const RunOptions& options)
     const auto refuse = [](const std::string& option, const std::string& why) {
         throw CLI::ValidationError(option + " does not go with --role router: " + why);
     };
-    for (const char* option : {"--node-name", "--bridge", "--cni-conf-dir", "--import-pods", "--mtu",
-                               "--state-dir", "--masquerade-exempt"})
+    for (const char* option : {"--node-name", "--bridge", "--cni-conf-dir", "--cni-mode", "--import-pods",
+                               "--mtu", "--state-dir", "--masquerade-exempt"})
         if (run.get_option(option)->count() > 0)
             refuse(option, "a router has no Node and no pods of its own");
     const auto check_flag = [&](const char* flag, bool value) {
@@ -431,6 +441,7 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.life.node_name = options.reconciler.plan.node_name;
     options.life.bridge = options.reconciler.pod_bridge;
     options.life.cni_conf_dir = raw.cni_conf_dir;
+    options.life.cni_mode = cni_modes.at(raw.cni_mode);
     options.life.state_dir = raw.state_dir;
     options.life.look_interval = std::min(options.life.look_interval, options.check_interval);
     if (!raw.health_address.empty())

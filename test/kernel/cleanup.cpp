@@ -180,6 +180,31 @@ TEST_CASE_METHOD(UsedNode, "while a pod has its interface, what it and its end n
     }
 }
 
+TEST_CASE_METHOD(UsedNode, "pods that the node routes to are treated as those on the bridge",
+                 "[kernel][cleanup]")
+{
+    config["mode"] = "ptp";
+    const PodNetns pod = make_pod_netns();
+    add("c1", pod);
+    run("ip address add 10.244.1.77/32 dev lo"); // somebody else's
+
+    CHECK_FALSE(clean_up());
+
+    CHECK_THAT(said, has_text("the pod with container c1/eth0 uses it"));
+    CHECK(fs::exists(options.state_dir / "ipam"));
+    run_in(pod, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null");
+
+    const bool by_force = GENERATE(true, false);
+    options.force = by_force;
+    if (!by_force)
+        del("c1", pod.path());
+    CHECK(clean_up());
+    CHECK(output("ip -o link show type veth | grep -v eth0") == "");
+    CHECK_THAT(output("ip address show dev lo"),
+               !has_text("10.244.1.1/") && !has_text("fd00:1::1") && has_text("10.244.1.77/32"));
+    CHECK_FALSE(fs::exists(options.state_dir));
+}
+
 TEST_CASE_METHOD(UsedNode, "a bridge that somebody else has a port on stays", "[kernel][cleanup]")
 {
     const PodNetns pod = make_pod_netns();

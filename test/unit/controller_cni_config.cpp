@@ -91,6 +91,15 @@ TEST_CASE("the MTU, the folder of the network before and the plugin's files are 
     CHECK(part["logFile"] == "/run/routelet/cni.log");
 }
 
+TEST_CASE("where the node is to route to each pod, the plugin is told so", "[cni-config]")
+{
+    const std::string list = render_conflist(
+        {.pod_cidrs = {"10.244.1.0/24"_net}, .bridge = "v-net-0", .mode = cni::Mode::ptp, .plugins = {}});
+    const json part = json::parse(list)["plugins"][0];
+    CHECK(part["mode"] == "ptp");
+    CHECK(part["bridge"] == "v-net-0"); // of pods from before
+}
+
 TEST_CASE("plugins are chained where they can be, in the newest version that all speak", "[cni-config]")
 {
     struct Row {

@@ -135,6 +135,8 @@ TEST_CASE("options that contradict each other are wrong usage, and it is said wh
         {"--role router --events", "--events does not go with --role router"},
         {"--role router --network-unavailable-condition",
          "--network-unavailable-condition does not go with --role router"},
+        {"--role router --cni-mode ptp", "--cni-mode does not go with --role router"},
+        {"--node-name node01 --cni-mode vlan", "--cni-mode"},
         {"--role router --mtu 1400", "--mtu does not go with --role router"},
         {"--role router --import-pods /var/lib/cni/networks/cbr0",
          "--import-pods does not go with --role router"},
