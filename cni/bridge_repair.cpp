@@ -5,9 +5,6 @@
 #include "netlink/route.h"
 
 #include <algorithm>
-#include <iterator>
-#include <set>
-#include <string>
 
 namespace routelet::cni {
 namespace {
@@ -16,23 +13,10 @@ using netlink::IfIndex;
 using netlink::Link;
 using netlink::Socket;
 
-// Complete ones only: an ADD sets the alias last.
-Result<std::vector<Link>> links_of_pods(Socket& host, const std::filesystem::path& folder)
+// Complete: an ADD sets the alias last.
+bool is_link_of(const Link& link, const AttachmentId& id)
 {
-    const Result<std::vector<AttachmentId>> attachments = indexed_attachments(folder);
-    if (!attachments)
-        return attachments.error();
-    std::set<std::string> aliases;
-    for (const AttachmentId& id : *attachments)
-        aliases.insert(host_interface_alias(id));
-    if (aliases.empty())
-        return std::vector<Link>{};
-    Result<std::vector<Link>> links = netlink::list_links(host);
-    if (links)
-        std::erase_if(*links, [&aliases](const Link& link) {
-            return link.kind != "veth" || !link.is_up() || !aliases.contains(link.alias);
-        });
-    return links;
+    return link.kind == "veth" && link.is_up() && link.alias == host_interface_alias(id);
 }
 
 // Mode::ptp: the node routes to the pod itself. Such a pod may be from before the network changed its mode.
@@ -43,16 +27,29 @@ bool is_routed(const std::vector<netlink::Route>& routes, const Link& link)
     });
 }
 
-Result<> leave_out_routed(Socket& host, std::vector<Link>& unplugged)
-{
-    if (unplugged.empty())
-        return {};
-    const Result<std::vector<netlink::Route>> routes = netlink::list_routes(host);
-    if (!routes)
-        return routes.error();
-    std::erase_if(unplugged, [&routes](const Link& link) { return is_routed(*routes, link); });
-    return {};
-}
+// Tells who has no connection. The routes, of which there may be thousands, are read once it matters.
+class Judge {
+public:
+    Judge(Socket& host, const std::optional<Link>& bridge) : host_(host), bridge_(bridge) {}
+
+    Result<bool> is_cut_off(const Link& link)
+    {
+        if (link.master != IfIndex{})
+            return bridge_ && !bridge_->is_up() && link.master == bridge_->index;
+        if (!routes_) {
+            Result<std::vector<netlink::Route>> routes = netlink::list_routes(host_);
+            if (!routes)
+                return routes.error();
+            routes_ = std::move(*routes);
+        }
+        return !is_routed(*routes_, link);
+    }
+
+private:
+    Socket& host_;
+    const std::optional<Link>& bridge_;
+    std::optional<std::vector<netlink::Route>> routes_;
+};
 
 // All are attempted; the first failure is told.
 Result<> plug_in(Socket& host, const Link& bridge, const std::vector<Link>& links, bool hairpin)
@@ -74,19 +71,27 @@ Result<> plug_in(Socket& host, const Link& bridge, const std::vector<Link>& link
 } // namespace
 
 Result<std::vector<Link>> cut_off_links(Socket& host, const std::filesystem::path& folder,
-                                        const std::optional<Link>& bridge)
+                                        const std::optional<Link>& bridge, std::size_t most)
 {
-    Result<std::vector<Link>> found = links_of_pods(host, folder);
-    if (!found)
-        return found;
-    std::vector<Link> on_it;
-    if (bridge && !bridge->is_up())
-        std::ranges::copy_if(*found, std::back_inserter(on_it),
-                             [&bridge](const Link& link) { return link.master == bridge->index; });
-    std::erase_if(*found, [](const Link& link) { return link.master != IfIndex{}; });
-    if (auto left_out = leave_out_routed(host, *found); !left_out)
-        return left_out.error();
-    found->insert(found->end(), on_it.begin(), on_it.end());
+    const Result<std::vector<AttachmentId>> attachments = indexed_attachments(folder);
+    if (!attachments)
+        return attachments.error();
+    std::vector<Link> found;
+    Judge judge(host, bridge);
+    for (const AttachmentId& id : *attachments) {
+        if (found.size() == most)
+            break;
+        const Result<std::optional<Link>> link = netlink::find_link(host, host_interface_name(id));
+        if (!link)
+            return link.error();
+        if (!link->has_value() || !is_link_of(**link, id))
+            continue;
+        const Result<bool> is_cut_off = judge.is_cut_off(**link);
+        if (!is_cut_off)
+            return is_cut_off.error();
+        if (*is_cut_off)
+            found.push_back(**link);
+    }
     return found;
 }
 
@@ -98,7 +103,7 @@ Result<std::size_t> repair_bridge(Socket& host, const PodNetwork& network,
     const Result<std::optional<Link>> before = netlink::find_link(host, network.bridge);
     if (!before)
         return before.error();
-    const Result<std::vector<Link>> links = cut_off_links(host, folder, *before);
+    const Result<std::vector<Link>> links = cut_off_links(host, folder, *before, all_links);
     if (!links)
         return links.error();
     if (links->empty() || (before->has_value() && (*before)->kind != "bridge"))

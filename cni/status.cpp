@@ -59,7 +59,7 @@ Result<> check_bridge(netlink::Socket& host, const PodNetwork& network, const st
         return unavailable("interface " + network.bridge +
                            " exists and is no bridge; remove it or rename the bridge");
     if (const auto fault = fault_of(*bridge, network.bridge)) {
-        const Result<std::vector<netlink::Link>> cut_off = cut_off_links(host, state, *bridge);
+        const Result<std::vector<netlink::Link>> cut_off = cut_off_links(host, state, *bridge, 1);
         if (!cut_off)
             return unavailable(cut_off.error().text());
         return cut_off->empty() ? Result<>{} : failure(ErrorCode::limited_connectivity, *fault);

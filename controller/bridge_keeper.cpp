@@ -33,7 +33,7 @@ Result<std::size_t> repair(const cni::PodNetwork& network, const std::filesystem
     return cni::repair_bridge(*host, network, folder);
 }
 
-// Whether the pods are on the bridge takes a dump of all links, whether there is one a single request.
+// Whether the pods are on the bridge takes a request for each, whether there is one a single one.
 bool is_due(const std::string& bridge, BridgeKeeper::Clock::duration since_last)
 {
     if (since_last >= std::chrono::seconds(10))
