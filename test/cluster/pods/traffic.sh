@@ -161,9 +161,14 @@ must start_kube_proxy node02
 unreachable() { in_node node01 ping -c 1 -W 5 "$1" >"$work/why" 2>&1; grep --quiet -e Unreachable -e 'No route to host' "$work/why"; }
 free4=$(pod_range node01 4) free6=$(pod_range node01 6)
 check "a free address of the own podCIDR is unreachable, IPv4" unreachable "${free4%.0/24}.200"
+stopped=$(agent_process node01) # else it would set the bridge up again at once
+kill -STOP "$stopped"
 in_node node01 ip link set v-net-0 down
 check "and does not leave by the default route while the bridge is down, IPv4" unreachable "${free4%.0/24}.200"
 check "and IPv6" unreachable "${free6%/64}200"
-in_node node01 ip link set v-net-0 up
-check "pods work again when it is up" within 10 all_see_each_other
+kill -CONT "$stopped"
+check "the agent sets it up again, and pods work" within 10 all_see_each_other
+in_node node01 ip link delete v-net-0
+check "it makes it again when somebody has deleted it, and pods go on" within 10 all_see_each_other
+check "its log has it" within 5 logs node01 event=bridge-restored bridge=v-net-0
 kill $outside_pid
