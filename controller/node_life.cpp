@@ -65,7 +65,7 @@ void NodeLife::start(std::function<void(std::exception_ptr)> failed)
     if (server_)
         asio::co_spawn(io_, server_->run(), failed);
     if (sweep_)
-        asio::co_spawn(io_, sweep_->run(), failed);
+        asio::co_spawn(io_, sweep_->run(io_), failed);
     if (network_condition_)
         asio::co_spawn(io_, network_condition_->run(), failed);
     if (events_)

@@ -4,7 +4,6 @@
 #include "cni/sweep.h"
 
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
@@ -13,9 +12,9 @@ namespace asio = boost::asio;
 
 namespace routelet::controller {
 
-asio::awaitable<void> ReservationSweep::run()
+asio::awaitable<void> ReservationSweep::run(asio::io_context& io)
 {
-    asio::steady_timer timer(co_await asio::this_coro::executor);
+    asio::steady_timer timer(io);
     for (;;) {
         look(Clock::now());
         timer.expires_after(options_.interval);

@@ -6,6 +6,7 @@
 #include "netlink/socket.h"
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include <chrono>
 #include <filesystem>
@@ -35,7 +36,7 @@ public:
     ReservationSweep(Options options, const Log& log) : options_(std::move(options)), log_(log) {}
 
     // Looks now and then. Ends only by cancellation.
-    boost::asio::awaitable<void> run();
+    boost::asio::awaitable<void> run(boost::asio::io_context& io);
 
     void look(Clock::time_point now);
 
