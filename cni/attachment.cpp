@@ -1,5 +1,6 @@
 #include "cni/attachment.h"
 
+#include "cni/await_local.h"
 #include "cni/error.h"
 #include "cni/gateway.h"
 #include "cni/link_removal.h"
@@ -60,11 +61,11 @@ bool is_errno(const Error& error, int number) noexcept
            error.code == boost::system::error_code(number, boost::system::generic_category());
 }
 
-// Sends all; the first failure but those that say "it is as it should be".
+// Sends all; the first failure.
 Result<> execute_all(Socket& socket, std::span<const Request> requests)
 {
     for (Result<>& result : socket.execute_all(requests))
-        if (!result && !is_errno(result.error(), EEXIST))
+        if (!result)
             return result;
     return {};
 }
@@ -115,20 +116,22 @@ Result<Link> ensure_bridge(Socket& host, const PodNetwork& network)
     std::vector<Request> requests;
     if (!bridge->is_up())
         requests.push_back(netlink::set_link_up(bridge->index));
-    for (const Gateway& gateway : own)
-        requests.push_back(netlink::add_address(
-            {.link = bridge->index, .address = gateway.address, .length = gateway.length}));
     if (!bridge->forwards_ipv4) // each write is announced to everybody
         requests.push_back(netlink::enable_ipv4_forwarding(bridge->index));
     if (auto set_up = execute_all(host, requests); !set_up)
         return set_up.error();
+    std::vector<netlink::InterfaceAddress> addresses;
+    for (const Gateway& gateway : own)
+        addresses.push_back({.link = bridge->index, .address = gateway.address, .length = gateway.length});
+    if (auto ensured = ensure_addresses(host, addresses); !ensured)
+        return ensured.error();
     if (has_family(own, IpFamily::v6))
         if (auto forwarding = turn_on_ipv6_forwarding(); !forwarding)
             return forwarding.error();
     return *bridge;
 }
 
-// The veth pair, the host's end down and a port of the bridge, if there is one.
+// The veth pair, the host's end up and a port of the bridge, if there is one.
 Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                        const std::optional<Link>& bridge, const MacAddress& pod_mac)
 {
@@ -211,7 +214,7 @@ Result<std::vector<ResultRoute>> configure_pod(Socket& pod, const Link& host, co
     return made;
 }
 
-// Last, and at its end in one message: the alias of a link that is up says that everything before was done.
+// Last, and its last message gives the link its alias, which says that everything before was done.
 Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                        const Attached& attached, const std::vector<PodAddress>& addresses)
 {
@@ -235,6 +238,15 @@ Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& n
         if (!results[i])
             return results[i];
     return results.back();
+}
+
+// The host's end was up first, so the pod's had carrier when it was set up, and could send at once. The
+// host's has it since then, but Linux drops what goes through it until a worker thread has taken note, which
+// may be milliseconds: a first packet that is ARP is sent again after a second, and others are lost. Since
+// 6.8 whoever asks for the link has that done (rtnl_getlink, linkwatch_sync_dev). The answer does not matter.
+void use_carrier(Socket& host, IfIndex link)
+{
+    (void)netlink::find_link(host, link);
 }
 
 // One that carries our alias, or none yet: its ADD was killed.
@@ -372,6 +384,8 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     const Attached attached{bridge, *host, pod_mac, std::move(*routes)};
     if (auto completed = complete_host(sides, id, network, attached, addresses); !completed)
         return completed.error();
+    use_carrier(sides.host, host->index);
+    await_local(sides.pod, plain);
     return attached;
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 #include "base/ip.h"
+#include "base/result.h"
 #include "cni/config.h"
+#include "netlink/address.h"
+#include "netlink/socket.h"
 
 #include <vector>
 
@@ -16,5 +19,8 @@ struct Gateway {
 std::vector<Gateway> gateways(const PodNetwork& network);
 
 bool has_family(const std::vector<Gateway>& gateways, IpFamily family);
+
+// Gives links addresses that they may have already; all are in effect afterwards, as await_local() says.
+Result<> ensure_addresses(netlink::Socket& host, const std::vector<netlink::InterfaceAddress>& addresses);
 
 } // namespace routelet::cni

@@ -45,16 +45,15 @@ bool has_route(const std::vector<netlink::Route>& routes, const IpAddress& pod, 
 Result<> ensure_gateways(netlink::Socket& host, const PodNetwork& network)
 {
     const std::vector<Gateway> own = gateways(network);
-    std::vector<Request> requests;
+    std::vector<netlink::InterfaceAddress> addresses;
     for (const Gateway& gateway : own)
-        requests.push_back(netlink::add_address({.link = loopback,
-                                                 .address = gateway.address,
-                                                 .length = gateway.address.bits(),
-                                                 .flags = IFA_F_NOPREFIXROUTE,
-                                                 .protocol = address_protocol}));
-    for (const Result<>& result : host.execute_all(requests))
-        if (!result && result.error().code != boost::system::errc::file_exists)
-            return result;
+        addresses.push_back({.link = loopback,
+                             .address = gateway.address,
+                             .length = gateway.address.bits(),
+                             .flags = IFA_F_NOPREFIXROUTE,
+                             .protocol = address_protocol});
+    if (auto ensured = ensure_addresses(host, addresses); !ensured)
+        return ensured;
     return has_family(own, IpFamily::v6) ? turn_on_ipv6_forwarding() : Result<>();
 }
 
@@ -77,7 +76,7 @@ std::vector<Request> ways_to_gateways(IfIndex in_pod, const netlink::MacAddress&
 std::vector<Request> ways_to_pod(IfIndex host_end, const netlink::MacAddress& pod_mac,
                                  const std::vector<PodAddress>& addresses)
 {
-    std::vector<Request> requests = {netlink::set_router_link_up(host_end)};
+    std::vector<Request> requests = {netlink::enable_ipv4_forwarding(host_end)};
     for (const PodAddress& pod : addresses) {
         requests.push_back(netlink::set_neighbor(host_end, pod.address, pod_mac));
         requests.push_back(add_route(alone(pod.address), host_end, {}));

@@ -29,7 +29,7 @@ Result<> ensure_gateways(netlink::Socket& host, const PodNetwork& network);
 std::vector<netlink::Request> ways_to_gateways(netlink::IfIndex in_pod, const netlink::MacAddress& host_mac,
                                                const std::vector<PodAddress>& addresses);
 
-// What sets up the host end, with the ways to the pod.
+// What the host end needs, which is up, to be the way to the pod.
 std::vector<netlink::Request> ways_to_pod(netlink::IfIndex host_end, const netlink::MacAddress& pod_mac,
                                           const std::vector<PodAddress>& addresses);
 

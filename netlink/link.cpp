@@ -117,15 +117,6 @@ std::string named(IfIndex link)
     return "link " + std::to_string(to_int(link));
 }
 
-void put_ipv4_forwarding(Request& request)
-{
-    request.nest(IFLA_AF_SPEC, [&] {
-        request.nest(AF_INET, [&] {
-            request.nest(IFLA_INET_CONF, [&] { request.put_u32(IPV4_DEVCONF_FORWARDING, 1); });
-        });
-    });
-}
-
 // Without a terminating zero, which the kernel would count among the 255 bytes.
 void put_alias(Request& request, std::string_view alias)
 {
@@ -266,7 +257,7 @@ Request make_bridge(const NewBridge& bridge)
 
 Request make_veth(const NewVeth& veth)
 {
-    Request link(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, ifinfomsg{});
+    Request link(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, for_link(IfIndex{}, IFF_UP));
     link.put(IFLA_IFNAME, veth.host_name);
     put_mac(link, veth.host_mac);
     put_mtu(link, veth.mtu);
@@ -297,13 +288,6 @@ Request set_port_up(const PortSettings& settings)
         link.nest(IFLA_INFO_SLAVE_DATA, [&] { link.put_u8(IFLA_BRPORT_MODE, settings.hairpin ? 1 : 0); });
     });
     return std::move(link.about("setting up bridge port " + std::to_string(to_int(settings.port))));
-}
-
-Request set_router_link_up(IfIndex link)
-{
-    Request request(RTM_SETLINK, 0, for_link(link, IFF_UP));
-    put_ipv4_forwarding(request);
-    return std::move(request.about("setting " + named(link) + " up, with IPv4 forwarding"));
 }
 
 Request set_alias(IfIndex link, std::string_view alias)
@@ -349,7 +333,11 @@ Request delete_link(IfIndex link)
 Request enable_ipv4_forwarding(IfIndex link)
 {
     Request request(RTM_SETLINK, 0, for_link(link));
-    put_ipv4_forwarding(request);
+    request.nest(IFLA_AF_SPEC, [&] {
+        request.nest(AF_INET, [&] {
+            request.nest(IFLA_INET_CONF, [&] { request.put_u32(IPV4_DEVCONF_FORWARDING, 1); });
+        });
+    });
     return std::move(request.about("enabling IPv4 forwarding on " + named(link)));
 }
 

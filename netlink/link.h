@@ -74,7 +74,8 @@ struct NewBridge {
 Request make_bridge(const NewBridge& bridge);
 
 // A veth pair in one request: `host_name` here as a port of `bridge`, `pod_name` already inside the pod's
-// namespace. Both ends are down: IFF_UP on the peer fails with ENOTCONN (measured on 6.18).
+// namespace. The end here is up; the pod's is not, since IFF_UP on the peer fails with ENOTCONN (measured on
+// 6.18), and with it carrier comes.
 struct NewVeth {
     std::string host_name;
     MacAddress host_mac;
@@ -94,8 +95,6 @@ struct PortSettings {
 };
 Request set_port_up(const PortSettings& settings);
 
-// Sets a link up that routes IPv4 (net.ipv4.conf.<link>.forwarding = 1), in one request.
-Request set_router_link_up(IfIndex link);
 // IFLA_IFALIAS, at most 255 bytes.
 Request set_alias(IfIndex link, std::string_view alias);
 

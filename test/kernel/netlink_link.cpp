@@ -58,7 +58,7 @@ TEST_CASE_METHOD(NetnsFixture, "a veth pair is made across two namespaces in one
     CHECK(host_end.mtu == 1400);
     CHECK(host_end.master == index_of("v-net-0"));
     CHECK(host_end.hairpin == false);
-    CHECK_FALSE(host_end.is_up());
+    CHECK(host_end.is_up());
     const auto pod_end = in_netns(pod, [] {
         Socket inside = need(Socket::open());
         return need(find_link(inside, "eth0"));
