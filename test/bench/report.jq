@@ -1,6 +1,6 @@
 # The table of the results (lines of test/bench/lib.sh). jq --slurp --raw-output --from-file report.jq, with
-#   $bars   list of {case, text, metric, most or least, and subject, or over and under: the subjects of a ratio; limit: a
-#           subject that nobody can be faster than}
+#   $bars   list of {case, text, metric, most or least, and subject, or over and under: the subjects of a ratio; beside_over
+#           and beside_under: those of a ratio that it is divided by; limit: a subject that nobody can be faster than}
 #   $show   "rows" (JSON for --json), "table", or "missed" (how many bars)
 #
 # Of each subject's runs the median and the 99th percentile (nearest rank: with fewer than 100 runs, the greatest). A ratio
@@ -25,9 +25,14 @@ def ratios($bar):
     | (values($bar.case; $bar.under; $bar.metric) | map({key: (.round | tostring), value}) | from_entries) as $under
     | [$over | keys[] | select($under[.]) | $over[.] / $under[.]];
 
+# By round, how one subject's figure grows over how another's does.
+def growths($bar):
+    ratios($bar) as $own | ratios($bar + {over: $bar.beside_over, under: $bar.beside_under}) as $other
+    | [range([$own, $other | length] | min)] | map($own[.] / $other[.]);
+
 def judged:
     . as $results | $bars | map(. as $bar
-        | (if .over then ($results | ratios($bar)) else ($results | values($bar.case; $bar.subject; $bar.metric) | map(.value)) end)
+        | (if .beside_over then ($results | growths($bar)) elif .over then ($results | ratios($bar)) else ($results | values($bar.case; $bar.subject; $bar.metric) | map(.value)) end)
             as $figures
         | .unit = ($results | map(select(.metric == $bar.metric))[0].unit)
         # A ratio's median counts; of what is to be below a limit each time, the greatest, unless the bar has a rank. No figure is no bar reached.

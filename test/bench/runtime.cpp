@@ -64,6 +64,17 @@ UniqueFd open_file(const std::string& path)
     return file;
 }
 
+// Each pod takes a descriptor.
+void allow_many_files()
+{
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        fail("getrlimit");
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        fail("setrlimit");
+}
+
 // A new network namespace; the calling thread goes on in its own.
 UniqueFd make_namespace()
 {
@@ -251,6 +262,7 @@ try {
     batches->add_option("--pods", options.pods, "so many")->check(CLI::Range(1U, 10'000U));
     batches->add_option("--parallel", options.parallel, "calls at a time")->check(CLI::Range(1U, 1'000U));
     CLI11_PARSE(app, argc, argv);
+    allow_many_files();
     cycles->parsed() ? cycle(options) : batch(options);
 } catch (const std::exception& error) {
     std::cerr << "routelet-bench-runtime: " << error.what() << '\n';
