@@ -41,8 +41,9 @@ TEST_CASE_METHOD(PtpFixture, "without a bridge, ADD makes a pair of its own, wit
     CHECK_THAT(output("ip neighbour show dev " + host.name),
                has_text("10.244.1.2 lladdr 0a:58:0a:f4:01:02") &&
                    has_text("fd00:1::2 lladdr 0a:58:0a:f4:01:02"));
-    CHECK_THAT(output("ip address show dev lo"), has_text("inet 10.244.1.1/32 scope global noprefixroute lo") &&
-                                                     has_text("inet6 fd00:1::1/128 scope global"));
+    CHECK_THAT(output("ip address show dev lo"),
+               has_text("inet 10.244.1.1/32 scope global noprefixroute lo") &&
+                   has_text("inet6 fd00:1::1/128 scope global"));
     CHECK(need(read_file("/proc/sys/net/ipv6/conf/all/forwarding")) == "1\n");
 
     // The address has its subnet's length, and no connected route.
