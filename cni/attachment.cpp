@@ -221,13 +221,15 @@ Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& n
     const IfIndex link = attached.host.index;
     const std::string alias = host_interface_alias(id);
     std::vector<Request> requests;
-    if (attached.bridge)
-        for (const PodAddress& pod : addresses)
-            requests.push_back(netlink::set_neighbor(attached.bridge->index, pod.address, attached.pod_mac));
-    else
-        requests = ways_to_pod(link, attached.pod_mac, addresses);
+    if (!attached.bridge)
+        requests = ways_to_pod(link, addresses);
     const std::size_t ways = requests.size();
-    // A guard beside the reservation, which old kernels do not have: no reason to fail.
+    // Without the rest a pod works as well: neighbours are asked for when the table has no room (it has 1,024
+    // for all of the machine, unless somebody made it larger), and the further names, a guard beside the
+    // reservation, are unknown to old kernels.
+    for (const PodAddress& pod : addresses)
+        requests.push_back(netlink::set_neighbor(attached.bridge ? attached.bridge->index : link, pod.address,
+                                                 attached.pod_mac));
     for (const PodAddress& pod : addresses)
         requests.push_back(netlink::add_alternative_name(link, living_name(pod.address)));
     requests.push_back(attached.bridge

@@ -73,14 +73,11 @@ std::vector<Request> ways_to_gateways(IfIndex in_pod, const netlink::MacAddress&
     return requests;
 }
 
-std::vector<Request> ways_to_pod(IfIndex host_end, const netlink::MacAddress& pod_mac,
-                                 const std::vector<PodAddress>& addresses)
+std::vector<Request> ways_to_pod(IfIndex host_end, const std::vector<PodAddress>& addresses)
 {
     std::vector<Request> requests = {netlink::enable_ipv4_forwarding(host_end)};
-    for (const PodAddress& pod : addresses) {
-        requests.push_back(netlink::set_neighbor(host_end, pod.address, pod_mac));
+    for (const PodAddress& pod : addresses)
         requests.push_back(add_route(alone(pod.address), host_end, {}));
-    }
     return requests;
 }
 

@@ -30,7 +30,7 @@ std::vector<netlink::Request> ways_to_gateways(netlink::IfIndex in_pod, const ne
                                                const std::vector<PodAddress>& addresses);
 
 // What the host end needs, which is up, to be the way to the pod.
-std::vector<netlink::Request> ways_to_pod(netlink::IfIndex host_end, const netlink::MacAddress& pod_mac,
+std::vector<netlink::Request> ways_to_pod(netlink::IfIndex host_end,
                                           const std::vector<PodAddress>& addresses);
 
 // What of the node's side is not as those two left it, with the remedy; nothing is the usual answer.
