@@ -15,10 +15,8 @@ namespace routelet::cni {
 namespace {
 
 using netlink::IfIndex;
+using netlink::loopback;
 using netlink::Request;
-
-constexpr IfIndex loopback{1}; // in every namespace (LOOPBACK_IFINDEX)
-constexpr std::uint8_t address_protocol = 82;
 
 IpPrefix alone(const IpAddress& address)
 {
@@ -51,7 +49,7 @@ Result<> ensure_gateways(netlink::Socket& host, const PodNetwork& network)
                              .address = gateway.address,
                              .length = gateway.address.bits(),
                              .flags = IFA_F_NOPREFIXROUTE,
-                             .protocol = address_protocol});
+                             .protocol = gateway_protocol});
     if (auto ensured = ensure_addresses(host, addresses); !ensured)
         return ensured;
     return has_family(own, IpFamily::v6) ? turn_on_ipv6_forwarding() : Result<>();

@@ -21,7 +21,10 @@ namespace routelet::cni {
 // the subnet is behind the gateway, which is on the link. The gateway's neighbour entry never ages: Linux
 // answers for an IPv6 address on lo on no other link.
 
-// The gateways' addresses, by which `routelet cleanup` knows them, and IPv6 forwarding. Anybody may do the
+// By what `routelet cleanup` knows the gateways' addresses (IFA_PROTO).
+inline constexpr std::uint8_t gateway_protocol = 82;
+
+// The gateways' addresses, and IPv6 forwarding. Anybody may do the
 // same at the same time.
 Result<> ensure_gateways(netlink::Socket& host, const PodNetwork& network);
 

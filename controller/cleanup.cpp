@@ -1,6 +1,7 @@
 #include "controller/cleanup.h"
 
 #include "base/file.h"
+#include "cni/point_to_point.h"
 #include "controller/masquerade_table.h"
 #include "controller/plugin_version.h"
 #include "netlink/address.h"
@@ -277,12 +278,10 @@ Result<Pods> remove_bridge(Socket& socket, const CleanupOptions& options, Report
 // (cni/point_to_point.h).
 Result<Pods> remove_routed(Socket& socket, const CleanupOptions& options, Report& report)
 {
-    constexpr netlink::IfIndex loopback{1};
-    constexpr std::uint8_t plugins_own = 82;
     const Result<std::vector<Link>> links = netlink::list_links(socket);
     if (!links)
         return links.error();
-    const auto addresses = netlink::list_addresses(socket, loopback);
+    const auto addresses = netlink::list_addresses(socket, netlink::loopback);
     if (!addresses)
         return addresses.error();
 
@@ -299,7 +298,7 @@ Result<Pods> remove_routed(Socket& socket, const CleanupOptions& options, Report
         }
     }
     for (const netlink::InterfaceAddress& address : *addresses)
-        if (address.protocol == plugins_own && pods == Pods::none)
+        if (address.protocol == cni::gateway_protocol && pods == Pods::none)
             report.remove("address " + address.address.to_string() + " of lo",
                           [&] { return execute_removal(socket, netlink::delete_address(address)); });
     return pods;

@@ -43,8 +43,12 @@ public:
     const LocalFacts& local_facts();
 
     const OwnRoutes& own_routes() const noexcept { return own_; }
-    // So many routes of ours are to be expected.
-    void expect(std::size_t own_routes) { own_.reserve(own_routes); }
+    // Makes room for so many routes of ours; never less than there is, which would move them all.
+    void make_room(std::size_t own_routes)
+    {
+        if (own_routes > own_.max_load())
+            own_.reserve(own_routes);
+    }
     std::size_t guards() const noexcept { return guards_; } // that are among own_routes()
     // Routes of ours beside those, of the same destination and behind them, which somebody else has set: of a
     // higher metric, or of the same (IPv4 has that: ip route prepend, append). What REPLACE replaces and what

@@ -88,15 +88,20 @@ void NodeTable::list(const k8s::Node& node)
 
 bool NodeTable::end_list()
 {
-    const auto by_name = [](const NodeRef& a, const NodeRef& b) { return a->name < b->name; };
-    const auto same_name = [](const NodeRef& a, const NodeRef& b) { return a->name == b->name; };
-    if (!std::ranges::is_sorted(listed_, by_name)) // lists come in order
-        std::ranges::stable_sort(listed_, by_name);
-    // The same node twice: the last counts, which is the first from behind.
-    const auto last_ones = std::unique(listed_.rbegin(), listed_.rend(), same_name);
-    listed_.erase(listed_.begin(), last_ones.base());
+    const auto is_out_of_order = [](const NodeRef& a, const NodeRef& b) { return a->name >= b->name; };
+    if (std::ranges::adjacent_find(listed_, is_out_of_order) != listed_.end()) // lists come in order
+        sort_listed();
     listed_.shrink_to_fit();
     return replace_by(std::exchange(listed_, {}));
+}
+
+void NodeTable::sort_listed()
+{
+    std::ranges::stable_sort(listed_, {}, [](const NodeRef& node) { return std::string_view(node->name); });
+    // The same node twice: the last counts, which is the first from behind.
+    const auto last_ones = std::unique(listed_.rbegin(), listed_.rend(),
+                                       [](const NodeRef& a, const NodeRef& b) { return a->name == b->name; });
+    listed_.erase(listed_.begin(), last_ones.base());
 }
 
 bool NodeTable::replace_by(Nodes listed)

@@ -96,6 +96,7 @@ private:
     using Nodes = std::vector<NodeRef>;
 
     Nodes::const_iterator position_of(std::string_view name) const;
+    void sort_listed();
     bool replace_by(Nodes listed);
     void leave(const NodeRef& node);
     void note_changed(const NodeRef& claim);

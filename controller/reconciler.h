@@ -116,6 +116,7 @@ private:
     void report_verdicts(const Plan& before);
     void report_verdict(const Verdict& verdict);
     void report_membership();
+    static std::string describe_owner(const netlink::Route& route);
     void look_for_conflicts();
     void look_for_conflict(const IpPrefix& destination);
     std::uint32_t metric_of(const PlannedRoute& planned) const;

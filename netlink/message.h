@@ -21,6 +21,8 @@ namespace routelet::netlink {
 // 0 means "none".
 enum class IfIndex : int {};
 
+inline constexpr IfIndex loopback{1}; // in every namespace (LOOPBACK_IFINDEX)
+
 constexpr int to_int(IfIndex index) noexcept
 {
     return static_cast<int>(index);

@@ -147,7 +147,6 @@ void put_next_hop(Request& request, const Route& route)
 // next hops the interface tells them from what ends here; without a gateway all of them go.
 void put_what_ipv6_tells_apart(Request& request, const Route& route)
 {
-    constexpr IfIndex loopback{1}; // in every namespace (LOOPBACK_IFINDEX)
     if (ends_here(route.type) && route.oif == IfIndex{})
         request.put(RTA_OIF, loopback);
     else if (route.is_multipath)

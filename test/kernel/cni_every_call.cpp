@@ -148,10 +148,7 @@ public:
                 found[entry.path()] = need(read_file(entry.path()));
         return found;
     }
-    void require_works(const PodNetns& pod) const
-    {
-        run_in(pod, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null && ping -q -c 1 -W 2 fd00:1::1 >/dev/null");
-    }
+    void require_works(const PodNetns& pod) const { require_reaches(pod, {"10.244.1.1", "fd00:1::1"}); }
     // A failure as the specification wants it: one JSON object with a code and a message.
     static void require_error(const CniReply& reply)
     {

@@ -82,6 +82,12 @@ public:
                 found.push_back(link);
         return found;
     }
+    // By its first packet, or one that is sent again after a second.
+    void require_reaches(const PodNetns& pod, const std::vector<std::string>& addresses) const
+    {
+        for (const std::string& address : addresses)
+            run_in(pod, "ping -q -c 1 -W 2 " + address + " >/dev/null");
+    }
     void run_in(const PodNetns& pod, const std::string& command) const
     {
         in_netns(pod.netns, [&] { run(command); });

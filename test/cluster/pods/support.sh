@@ -88,7 +88,7 @@ agent_process() { container_process routelet "$(agent_pod "$1")" '/routelet run'
 # --- pods
 
 # addresses_in_use NODE: how many the plugin has given out there.
-addresses_in_use() { ls "$(echo "/proc/$(cat "$nodes/$1/machine.pid")/root/run/routelet/ipam/routelet")" | grep -c '^[0-9a-f]*[.:]'; }
+addresses_in_use() { ls "/proc/$(cat "$nodes/$1/machine.pid")/root/run/routelet/ipam/routelet" | grep -c '^[0-9a-f]*[.:]'; }
 
 # container_process NAMESPACE POD [COMMAND]: a process of one of its containers, and not the sandbox's.
 container_process()
