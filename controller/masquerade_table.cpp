@@ -44,9 +44,9 @@ nft::Rule masquerade(const Header& header, const std::string& pods, const std::s
 {
     return {nft::LoadMeta{NFT_META_NFPROTO},
             nft::Equals{{header.nfproto}},
-            nft::LoadNetworkHeader{header.source_at, header.length},
+            nft::LoadHeader{NFT_PAYLOAD_NETWORK_HEADER, header.source_at, header.length},
             nft::IsInSet{pods},
-            nft::LoadNetworkHeader{header.destination_at, header.length},
+            nft::LoadHeader{NFT_PAYLOAD_NETWORK_HEADER, header.destination_at, header.length},
             nft::IsInSet{.set = exempt, .negated = true},
             nft::MasqueradeFullyRandom{}};
 }
@@ -86,11 +86,6 @@ netlink::NftTable masquerade_table(const EgressSets& sets)
                         .priority = NF_IP_PRI_NAT_SRC,
                         .rules = {leave_to_kube_proxy(), masquerade(ipv4, "pods4", "exempt4"),
                                   masquerade(ipv6, "pods6", "exempt6")}}}};
-}
-
-Result<bool> remove_masquerade_table()
-{
-    return NftMasqueradeTable().remove();
 }
 
 Result<netlink::Socket*> NftMasqueradeTable::socket()

@@ -8,7 +8,7 @@
 
 namespace routelet::controller {
 
-// The nftables table `inet routelet`: all that Routelet has in nftables, and all of it Routelet's.
+// The agent's nftables table `inet routelet`, all of it Routelet's. The plugin has another, for host ports.
 inline constexpr const char* masquerade_table_name = "routelet";
 
 // The table as it should be: sets pods4, pods6, exempt4 and exempt6, and chain postrouting (nat, srcnat) with
@@ -17,10 +17,6 @@ inline constexpr const char* masquerade_table_name = "routelet";
 //     meta mark & 0x4000 == 0x4000 return
 //     ip saddr @pods4 ip daddr != @exempt4 masquerade fully-random
 netlink::NftTable masquerade_table(const EgressSets& sets);
-
-// Removes it from the network namespace that the calling thread is in. True when it was there; false when it
-// was not, or the kernel has no nf_tables.
-Result<bool> remove_masquerade_table();
 
 // What Egress asks of the kernel, and nothing else: tests put a recorder here.
 class MasqueradeTable {

@@ -141,6 +141,14 @@ Result<std::optional<Link>> find(Socket& socket, Request request)
     return found;
 }
 
+// A setting of net.ipv4.conf.<link>.
+void switch_on(Request& request, std::uint16_t setting)
+{
+    request.nest(IFLA_AF_SPEC, [&] {
+        request.nest(AF_INET, [&] { request.nest(IFLA_INET_CONF, [&] { request.put_u32(setting, 1); }); });
+    });
+}
+
 } // namespace
 
 Result<MacAddress> MacAddress::parse(std::string_view text)
@@ -333,12 +341,16 @@ Request delete_link(IfIndex link)
 Request enable_ipv4_forwarding(IfIndex link)
 {
     Request request(RTM_SETLINK, 0, for_link(link));
-    request.nest(IFLA_AF_SPEC, [&] {
-        request.nest(AF_INET, [&] {
-            request.nest(IFLA_INET_CONF, [&] { request.put_u32(IPV4_DEVCONF_FORWARDING, 1); });
-        });
-    });
+    switch_on(request, IPV4_DEVCONF_FORWARDING);
     return std::move(request.about("enabling IPv4 forwarding on " + named(link)));
+}
+
+Request route_localnet(const std::string& link)
+{
+    Request request(RTM_SETLINK, 0, for_link(IfIndex{}));
+    request.put(IFLA_IFNAME, link);
+    switch_on(request, IPV4_DEVCONF_ROUTE_LOCALNET);
+    return std::move(request.about("setting route_localnet of " + link));
 }
 
 } // namespace routelet::netlink

@@ -111,5 +111,8 @@ Request delete_link(IfIndex link);
 // net.ipv4.conf.<link>.forwarding = 1, which needs CAP_NET_ADMIN only, where /proc/sys is read-only
 // (IFLA_AF_SPEC, AF_INET, IFLA_INET_CONF).
 Request enable_ipv4_forwarding(IfIndex link);
+// net.ipv4.conf.<link>.route_localnet = 1, likewise: the node may send to the link with a source in
+// 127.0.0.0/8, and take what comes from there for 127.0.0.0/8.
+Request route_localnet(const std::string& link);
 
 } // namespace routelet::netlink

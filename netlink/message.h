@@ -83,6 +83,9 @@ public:
         put_raw(&header, sizeof header);
     }
 
+    // Attributes as they are, one behind the other, each filled up to 4 bytes.
+    void put_attributes(std::span<const std::uint8_t> bytes) { put_raw(bytes.data(), bytes.size()); }
+
     // Everything that `inside` puts becomes the content of `attribute`.
     template <class Inside>
     void nest(std::uint16_t attribute, Inside&& inside)

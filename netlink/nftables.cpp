@@ -32,6 +32,11 @@ constexpr std::size_t ranges_per_request = 64;
 // What nft(8) stores with a set to know that its keys are in network order: type, length, value (libnftnl's
 // udata.h, NFTNL_UDATA_SET_KEYBYTEORDER). Without it, it would print intervals wrongly.
 constexpr std::array<std::uint8_t, 6> keys_in_network_order = {0, 4, 2, 0, 0, 0};
+constexpr std::array<std::uint8_t, 6> keys_in_host_order = {0, 4, 1, 0, 0, 0};
+
+constexpr std::size_t register_size = 4;         // bytes
+constexpr std::size_t longest_comment = 127;     // bytes, without its end; nft(8)'s limit, too
+constexpr std::size_t elements_per_request = 64; // of a map; with comments, far from what a request can hold
 
 std::uint16_t message_type(int type)
 {
@@ -82,8 +87,60 @@ Request describe_set(std::string_view table, const NftSet& set)
     return std::move(request.about("adding nftables set " + set.name));
 }
 
+std::size_t size_of(NftType type)
+{
+    switch (type) {
+    case NftType::ipv4_addr:
+        return 4;
+    case NftType::ipv6_addr:
+    case NftType::ifname:
+        return 16;
+    case NftType::inet_proto:
+    case NftType::inet_service:
+        return register_size; // as part of a concatenation
+    }
+    return 0;
+}
+
+// The number of a concatenation is put together from those of its parts (nft(8)'s concat_subtype_add()).
+std::uint32_t number_of(const std::vector<NftType>& types)
+{
+    constexpr unsigned bits_per_type = 6;
+    std::uint32_t number = 0;
+    for (const NftType type : types)
+        number = number << bits_per_type | static_cast<std::uint32_t>(type);
+    return number;
+}
+
+std::uint32_t size_of(const std::vector<NftType>& types)
+{
+    std::size_t size = 0;
+    for (const NftType type : types)
+        size += size_of(type);
+    return static_cast<std::uint32_t>(size);
+}
+
+Request describe_set(std::string_view table, const NftMap& map)
+{
+    Request request = nft_request(NFT_MSG_NEWSET, NLM_F_CREATE);
+    request.put(NFTA_SET_TABLE, table);
+    request.put(NFTA_SET_NAME, map.name);
+    if (!map.value.empty()) // the kernel shows none that is 0
+        request.put_be32(NFTA_SET_FLAGS, NFT_SET_MAP);
+    request.put_be32(NFTA_SET_KEY_TYPE, number_of(map.key));
+    request.put_be32(NFTA_SET_KEY_LEN, size_of(map.key));
+    if (!map.value.empty()) {
+        request.put_be32(NFTA_SET_DATA_TYPE, number_of(map.value));
+        request.put_be32(NFTA_SET_DATA_LEN, size_of(map.value));
+    }
+    if (map.key == std::vector{NftType::ifname})
+        request.put(NFTA_SET_USERDATA, std::span<const std::uint8_t>(keys_in_host_order));
+    return std::move(request.about("adding nftables set " + map.name));
+}
+
 // `id` tells the sets of one transaction apart.
-Request add_set(std::string_view table, const NftSet& set, std::uint32_t id)
+template <class Set>
+Request add_set(std::string_view table, const Set& set, std::uint32_t id)
 {
     Request request = describe_set(table, set);
     request.put_be32(NFTA_SET_ID, id);
@@ -140,18 +197,62 @@ void append_elements(std::vector<Request>& requests, int type, std::string_view 
     }
 }
 
+void put_comment(Request& request, std::string_view comment)
+{
+    constexpr std::uint8_t udata_comment = 0; // libnftnl's NFTNL_UDATA_SET_ELEM_COMMENT: type, length, value
+    comment = comment.substr(0, longest_comment);
+    std::vector<std::uint8_t> data = {udata_comment, static_cast<std::uint8_t>(comment.size() + 1)};
+    data.insert(data.end(), comment.begin(), comment.end());
+    data.push_back(0);
+    request.put(NFTA_SET_ELEM_USERDATA, std::span<const std::uint8_t>(data));
+}
+
+void put_element(Request& request, const NftElement& element)
+{
+    request.nest(NFTA_LIST_ELEM, [&] {
+        put_value(request, NFTA_SET_ELEM_KEY, element.key);
+        if (!element.value.empty())
+            put_value(request, NFTA_SET_ELEM_DATA, element.value);
+        if (!element.comment.empty())
+            put_comment(request, element.comment);
+    });
+}
+
+void append_elements(std::vector<Request>& requests, int type, std::string_view table, const std::string& map,
+                     const std::vector<NftElement>& elements)
+{
+    const bool is_new = type == NFT_MSG_NEWSETELEM;
+    for (std::span<const NftElement> left = elements; !left.empty();) {
+        const auto some = left.first(std::min(left.size(), elements_per_request));
+        left = left.subspan(some.size());
+        Request request = nft_request(type, is_new ? NLM_F_CREATE | NLM_F_EXCL : 0);
+        request.put(NFTA_SET_ELEM_LIST_TABLE, table);
+        request.put(NFTA_SET_ELEM_LIST_SET, map);
+        request.nest(NFTA_SET_ELEM_LIST_ELEMENTS, [&] {
+            for (const NftElement& element : some)
+                put_element(request, element);
+        });
+        request.about((is_new ? "adding elements to nftables map " : "removing elements of nftables map ") +
+                      map);
+        requests.push_back(std::move(request));
+    }
+}
+
 Request add_chain(std::string_view table, const NftChain& chain)
 {
     Request request = nft_request(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
     request.put(NFTA_CHAIN_TABLE, table);
     request.put(NFTA_CHAIN_NAME, chain.name);
+    request.about("adding nftables chain " + chain.name);
+    if (chain.type.empty())
+        return request;
     request.nest(NFTA_CHAIN_HOOK, [&] {
         request.put_be32(NFTA_HOOK_HOOKNUM, chain.hook);
         request.put_be32(NFTA_HOOK_PRIORITY, static_cast<std::uint32_t>(chain.priority));
     });
     request.put_be32(NFTA_CHAIN_POLICY, NF_ACCEPT);
     request.put(NFTA_CHAIN_TYPE, chain.type);
-    return std::move(request.about("adding nftables chain " + chain.name));
+    return request;
 }
 
 // Puts what an expression is: its name and its attributes.
@@ -161,34 +262,50 @@ struct PutExpression {
     void operator()(const nft::LoadMeta& load) const
     {
         put("meta", [&] {
-            request.put_be32(NFTA_META_DREG, NFT_REG_1);
+            request.put_be32(NFTA_META_DREG, number_of_register(load.into));
             request.put_be32(NFTA_META_KEY, load.key);
         });
     }
-    void operator()(const nft::LoadNetworkHeader& load) const
+    void operator()(const nft::SetMeta& set) const
+    {
+        put("meta", [&] {
+            request.put_be32(NFTA_META_KEY, set.key);
+            request.put_be32(NFTA_META_SREG, NFT_REG_1);
+        });
+    }
+    void operator()(const nft::LoadHeader& load) const
     {
         put("payload", [&] {
-            request.put_be32(NFTA_PAYLOAD_DREG, NFT_REG_1);
-            request.put_be32(NFTA_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+            request.put_be32(NFTA_PAYLOAD_DREG, number_of_register(load.into));
+            request.put_be32(NFTA_PAYLOAD_BASE, load.base);
             request.put_be32(NFTA_PAYLOAD_OFFSET, load.offset);
             request.put_be32(NFTA_PAYLOAD_LEN, load.length);
         });
     }
+    void operator()(const nft::LoadDestinationType&) const
+    {
+        put("fib", [&] {
+            request.put_be32(NFTA_FIB_DREG, NFT_REG_1);
+            request.put_be32(NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+            request.put_be32(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+        });
+    }
     void operator()(const nft::Mask& mask) const
     {
+        const std::vector<std::uint8_t> none(mask.bits.size(), 0);
         put("bitwise", [&] {
             request.put_be32(NFTA_BITWISE_SREG, NFT_REG_1);
             request.put_be32(NFTA_BITWISE_DREG, NFT_REG_1);
             request.put_be32(NFTA_BITWISE_LEN, static_cast<std::uint32_t>(mask.bits.size()));
             put_value(request, NFTA_BITWISE_MASK, mask.bits);
-            put_value(request, NFTA_BITWISE_XOR, std::vector<std::uint8_t>(mask.bits.size(), 0));
+            put_value(request, NFTA_BITWISE_XOR, mask.flipped.empty() ? none : mask.flipped);
         });
     }
     void operator()(const nft::Equals& equals) const
     {
         put("cmp", [&] {
             request.put_be32(NFTA_CMP_SREG, NFT_REG_1);
-            request.put_be32(NFTA_CMP_OP, NFT_CMP_EQ);
+            request.put_be32(NFTA_CMP_OP, equals.negated ? NFT_CMP_NEQ : NFT_CMP_EQ);
             put_value(request, NFTA_CMP_DATA, equals.value);
         });
     }
@@ -200,23 +317,52 @@ struct PutExpression {
             request.put_be32(NFTA_LOOKUP_FLAGS, lookup.negated ? NFT_LOOKUP_F_INV : 0);
         });
     }
-    void operator()(const nft::Return&) const
+    void operator()(const nft::LookUp& lookup) const
+    {
+        put("lookup", [&] {
+            request.put(NFTA_LOOKUP_SET, lookup.map);
+            request.put_be32(NFTA_LOOKUP_SREG, NFT_REG_1);
+            request.put_be32(NFTA_LOOKUP_DREG, NFT_REG_1);
+        });
+    }
+    void operator()(const nft::Return&) const { put_verdict(NFT_RETURN); }
+    void operator()(const nft::Drop&) const { put_verdict(NF_DROP); }
+    void operator()(const nft::Jump& jump) const { put_verdict(NFT_JUMP, jump.chain); }
+    void operator()(const nft::GoTo& jump) const { put_verdict(NFT_GOTO, jump.chain); }
+    void operator()(const nft::MasqueradeFullyRandom&) const
+    {
+        put("masq", [&] { request.put_be32(NFTA_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY); });
+    }
+    void operator()(const nft::DestinationNat& nat) const
+    {
+        put("nat", [&] {
+            request.put_be32(NFTA_NAT_TYPE, NFT_NAT_DNAT);
+            request.put_be32(NFTA_NAT_FAMILY, nat.family == IpFamily::v4 ? NFPROTO_IPV4 : NFPROTO_IPV6);
+            request.put_be32(NFTA_NAT_REG_ADDR_MIN, NFT_REG_1);
+            request.put_be32(NFTA_NAT_REG_PROTO_MIN, number_of_register(nat.port));
+        });
+    }
+
+private:
+    // As the kernel shows it: 16 bytes that begin at a multiple of 16 have a number of their own.
+    static std::uint32_t number_of_register(unsigned number)
+    {
+        constexpr unsigned small_ones = NFT_REG_SIZE / NFT_REG32_SIZE;
+        return number % small_ones == 0 ? NFT_REG_1 + number / small_ones : NFT_REG32_00 + number;
+    }
+    void put_verdict(int code, std::string_view chain = {}) const
     {
         put("immediate", [&] {
             request.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
             request.nest(NFTA_IMMEDIATE_DATA, [&] {
                 request.nest(NFTA_DATA_VERDICT, [&] {
-                    request.put_be32(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(NFT_RETURN));
+                    request.put_be32(NFTA_VERDICT_CODE, static_cast<std::uint32_t>(code));
+                    if (!chain.empty())
+                        request.put(NFTA_VERDICT_CHAIN, chain);
                 });
             });
         });
     }
-    void operator()(const nft::MasqueradeFullyRandom&) const
-    {
-        put("masq", [&] { request.put_be32(NFTA_MASQ_FLAGS, NF_NAT_RANGE_PROTO_RANDOM_FULLY); });
-    }
-
-private:
     template <class Inside>
     void put(std::string_view name, Inside inside) const
     {
@@ -294,15 +440,38 @@ std::optional<Boundary> parse_element(std::span<const std::uint8_t> element)
     return Boundary{*address, (ntohl(flags) & NFT_SET_ELEM_INTERVAL_END) != 0};
 }
 
-// Sorted. What is no address, no element of ours could be: it becomes one that is never wanted.
-Result<std::vector<Boundary>> list_elements(Socket& socket, std::string_view table, const NftSet& set)
+// Its comment does not count.
+std::optional<NftElement> parse_map_element(std::span<const std::uint8_t> element)
+{
+    const auto attributes = Attributes::parse(element);
+    NftElement found;
+    const auto read = [&](std::uint16_t attribute, std::vector<std::uint8_t>& into) {
+        Attributes data;
+        const auto value = attributes->has(attribute) && attributes->read(attribute, data)
+                               ? data.find(NFTA_DATA_VALUE)
+                               : std::nullopt;
+        if (value)
+            into.assign(value->begin(), value->end());
+        return value.has_value();
+    };
+    if (!attributes || !read(NFTA_SET_ELEM_KEY, found.key))
+        return std::nullopt;
+    (void)read(NFTA_SET_ELEM_DATA, found.value); // a set has none
+    return found;
+}
+
+// Sorted. What `parse` does not take, no element of ours could be: it becomes one that is never wanted.
+template <class Element>
+Result<std::vector<Element>> list_elements(Socket& socket, std::string_view table, const std::string& set,
+                                           std::optional<Element> (*parse)(std::span<const std::uint8_t>),
+                                           const Element& impossible)
 {
     Request request = nft_request(NFT_MSG_GETSETELEM, 0);
     request.put(NFTA_SET_ELEM_LIST_TABLE, table);
-    request.put(NFTA_SET_ELEM_LIST_SET, set.name);
-    request.about("listing nftables set " + set.name);
+    request.put(NFTA_SET_ELEM_LIST_SET, set);
+    request.about("listing nftables set " + set);
 
-    std::vector<Boundary> found;
+    std::vector<Element> found;
     const auto dumped = socket.dump(
         request, [&] { found.clear(); },
         [&](const Message& message) {
@@ -310,7 +479,7 @@ Result<std::vector<Boundary>> list_elements(Socket& socket, std::string_view tab
             if (const auto attributes = attributes_behind_header(message.payload))
                 (void)attributes->read(NFTA_SET_ELEM_LIST_ELEMENTS, elements); // else: none
             elements.for_each([&](std::uint16_t, std::span<const std::uint8_t> element) {
-                found.push_back(parse_element(element).value_or(Boundary{{}, true}));
+                found.push_back(parse(element).value_or(impossible));
             });
         });
     if (!dumped)
@@ -327,16 +496,44 @@ std::size_t count_missing(const std::vector<Object>& from, const std::vector<Obj
     return missing.size();
 }
 
+template <class Element>
+std::string compare_elements(const std::string& set, const std::vector<Element>& found,
+                             const std::vector<Element>& wanted)
+{
+    if (found == wanted)
+        return {};
+    return "set " + set + ": " + std::to_string(count_missing(found, wanted)) + " elements are missing, " +
+           std::to_string(count_missing(wanted, found)) + " are foreign";
+}
+
 Result<std::string> difference_of_elements(Socket& socket, std::string_view table, const NftSet& wanted)
 {
-    const auto found = list_elements(socket, table, wanted);
+    const auto found = list_elements(socket, table, wanted.name, parse_element, Boundary{{}, true});
     if (!found)
         return found.error();
-    const auto boundaries = boundaries_of(wanted.ranges); // ascending, as the ranges are
-    if (*found == boundaries)
-        return std::string{};
-    return "set " + wanted.name + ": " + std::to_string(count_missing(*found, boundaries)) +
-           " elements are missing, " + std::to_string(count_missing(boundaries, *found)) + " are foreign";
+    return compare_elements(wanted.name, *found, boundaries_of(wanted.ranges)); // they ascend
+}
+
+Result<std::string> difference_of_elements(Socket& socket, std::string_view table, const NftMap& wanted)
+{
+    const auto found = list_elements(socket, table, wanted.name, parse_map_element, NftElement{});
+    if (!found)
+        return found.error();
+    std::vector<NftElement> elements = wanted.elements;
+    for (NftElement& element : elements)
+        element.comment.clear();
+    std::ranges::sort(elements);
+    return compare_elements(wanted.name, *found, elements);
+}
+
+template <class Set>
+Result<std::string> difference_of_set(Socket& socket, std::string_view table,
+                                      const std::vector<DumpedObject>& found, const Set& set)
+{
+    const Request as_written = describe_set(table, set);
+    if (std::ranges::none_of(found, [&](const auto& f) { return f.is_as_written_by(as_written); }))
+        return "set " + set.name + " is missing or different";
+    return difference_of_elements(socket, table, set);
 }
 
 Result<std::string> difference_of_sets(Socket& socket, const NftTable& wanted)
@@ -347,13 +544,15 @@ Result<std::string> difference_of_sets(Socket& socket, const NftTable& wanted)
     const auto found = list_objects(socket, request, wanted.name);
     if (!found)
         return found.error();
-    if (found->size() > wanted.sets.size())
+    if (found->size() > wanted.sets.size() + wanted.maps.size())
         return std::string("it has a foreign set");
     for (const NftSet& set : wanted.sets) {
-        const Request as_written = describe_set(wanted.name, set);
-        if (std::ranges::none_of(*found, [&](const auto& f) { return f.is_as_written_by(as_written); }))
-            return "set " + set.name + " is missing or different";
-        auto difference = difference_of_elements(socket, wanted.name, set);
+        auto difference = difference_of_set(socket, wanted.name, *found, set);
+        if (!difference || !difference->empty())
+            return difference;
+    }
+    for (const NftMap& map : wanted.maps) {
+        auto difference = difference_of_set(socket, wanted.name, *found, map);
         if (!difference || !difference->empty())
             return difference;
     }
@@ -404,6 +603,17 @@ bool is_absent(const Error& error)
     return error.code == errc::no_such_file_or_directory;
 }
 
+Result<> look_up_table(Socket& socket, std::string_view table,
+                       const std::function<void(const Message&)>& take)
+{
+    Request request = table_request(NFT_MSG_GETTABLE, 0, table);
+    request.about("looking up nftables table inet " + std::string(table));
+    const auto found = socket.get(request, take);
+    if (!found && found.error().code == errc::invalid_argument) // so nfnetlink says it of a subsystem
+        return make_error(errc::operation_not_supported, request.what());
+    return found;
+}
+
 Result<std::string> difference_of_contents(Socket& socket, const NftTable& wanted)
 {
     auto difference = difference_of_chains(socket, wanted);
@@ -426,6 +636,10 @@ std::vector<Request> replace_table(const NftTable& table)
         requests.push_back(add_set(table.name, set, ++id));
         append_elements(requests, NFT_MSG_NEWSETELEM, table.name, set.name, set.ranges);
     }
+    for (const NftMap& map : table.maps) {
+        requests.push_back(add_set(table.name, map, ++id));
+        append_elements(requests, NFT_MSG_NEWSETELEM, table.name, map.name, map.elements);
+    }
     for (const NftChain& chain : table.chains) {
         requests.push_back(add_chain(table.name, chain));
         for (const nft::Rule& rule : chain.rules)
@@ -446,19 +660,39 @@ std::vector<Request> change_set(std::string_view table, const NftSet& from, cons
     return requests;
 }
 
+std::vector<Request> change_map(std::string_view table, const NftMap& from, const NftMap& to)
+{
+    std::vector<NftElement> before = from.elements;
+    std::vector<NftElement> after = to.elements;
+    std::ranges::sort(before);
+    std::ranges::sort(after);
+    std::vector<NftElement> removed;
+    std::vector<NftElement> added;
+    std::ranges::set_difference(before, after, std::back_inserter(removed));
+    std::ranges::set_difference(after, before, std::back_inserter(added));
+    std::vector<Request> requests;
+    append_elements(requests, NFT_MSG_DELSETELEM, table, to.name, removed);
+    append_elements(requests, NFT_MSG_NEWSETELEM, table, to.name, added);
+    return requests;
+}
+
+Result<bool> has_table(Socket& socket, std::string_view table)
+{
+    const auto found = look_up_table(socket, table, [](const Message&) {});
+    if (!found && is_absent(found.error()))
+        return false;
+    return found ? Result<bool>(true) : found.error();
+}
+
 Result<std::string> difference_of_table(Socket& socket, const NftTable& wanted)
 {
     constexpr const char* gone = "the table is missing";
-    Request request = table_request(NFT_MSG_GETTABLE, 0, wanted.name);
-    request.about("looking up nftables table inet " + wanted.name);
     bool is_as_written = false;
-    const auto found = socket.get(request, [&](const Message& message) {
+    const auto found = look_up_table(socket, wanted.name, [&](const Message& message) {
         is_as_written = DumpedObject(message.payload).is_as_written_by(add_table(wanted.name));
     });
     if (!found && is_absent(found.error()))
         return std::string(gone);
-    if (!found && found.error().code == errc::invalid_argument) // so nfnetlink says it of a subsystem
-        return make_error(errc::operation_not_supported, request.what());
     if (!found)
         return found.error();
     if (!is_as_written)

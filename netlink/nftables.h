@@ -15,30 +15,54 @@ namespace routelet::netlink {
 // family inet as one value, which can be written, compared with the kernel's, and removed. All functions with
 // a Socket want one of Socket::open_netfilter().
 
-// One step of a rule; all of them work on the first register. A comparison that fails ends the rule.
+// One step of a rule. They work on registers of 4 bytes, counted from 0; what is longer, and what is looked
+// up as a concatenation, takes the following ones, too. A comparison or look-up that fails ends the rule.
 namespace nft {
 struct LoadMeta {
-    std::uint32_t key = 0; // NFT_META_MARK, NFT_META_NFPROTO
+    std::uint32_t key = 0; // NFT_META_MARK, NFT_META_NFPROTO ...
+    unsigned into = 0;
 };
-struct LoadNetworkHeader {
+struct SetMeta {
+    std::uint32_t key = 0; // NFT_META_MARK
+};
+struct LoadHeader {
+    std::uint32_t base = 0;   // NFT_PAYLOAD_NETWORK_HEADER, NFT_PAYLOAD_TRANSPORT_HEADER
     std::uint32_t offset = 0; // bytes
     std::uint32_t length = 0; // bytes
+    unsigned into = 0;
 };
+struct LoadDestinationType {}; // fib daddr type: RTN_LOCAL ...
 struct Mask {
     std::vector<std::uint8_t> bits;
+    std::vector<std::uint8_t> flipped{}; // as long as bits; empty: none
 };
 struct Equals {
     std::vector<std::uint8_t> value;
+    bool negated = false;
 };
 struct IsInSet {
     std::string set;
     bool negated = false;
 };
+struct LookUp {
+    std::string map; // what it holds replaces the key
+};
 struct Return {};
+struct Drop {};
+struct Jump {
+    std::string chain; // a regular one; what comes behind is gone on with when it ends
+};
+struct GoTo {
+    std::string chain; // and nothing comes behind
+};
 struct MasqueradeFullyRandom {}; // masquerade fully-random: the source port is taken at random
+struct DestinationNat {
+    IpFamily family = IpFamily::v4; // the address is in register 0
+    unsigned port = 0;              // the register with the port
+};
 
-using Expression =
-    std::variant<LoadMeta, LoadNetworkHeader, Mask, Equals, IsInSet, Return, MasqueradeFullyRandom>;
+using Expression = std::variant<LoadMeta, SetMeta, LoadHeader, LoadDestinationType, Mask, Equals, IsInSet,
+                                LookUp, Return, Drop, Jump, GoTo, MasqueradeFullyRandom, DestinationNat>;
 using Rule = std::vector<Expression>;
 } // namespace nft
 
@@ -52,18 +76,46 @@ struct NftSet {
     friend bool operator==(const NftSet&, const NftSet&) = default;
 };
 
-// A base chain, with policy accept.
+// nft(8)'s numbers for types, by which it shows elements; to the kernel they say nothing.
+enum class NftType : std::uint32_t {
+    ipv4_addr = 7,
+    ipv6_addr = 8,
+    inet_proto = 12,
+    inet_service = 13,
+    ifname = 41
+};
+
+struct NftElement {
+    std::vector<std::uint8_t> key;
+    std::vector<std::uint8_t> value{}; // of a map
+    std::string comment{};             // at most 127 bytes are kept; for people
+
+    friend auto operator<=>(const NftElement&, const NftElement&) = default;
+};
+
+// A set of single keys, or a map from them to values. Keys and values are one type, or several in a row, each
+// filled up to 4 bytes with zeros.
+struct NftMap {
+    std::string name;
+    std::vector<NftType> key;
+    std::vector<NftType> value; // empty: a set
+    std::vector<NftElement> elements;
+};
+
+// A base chain, with policy accept; a regular one, which others jump to, when it has no type.
 struct NftChain {
     std::string name;
-    std::string type;        // "nat"
+    std::string type;        // "nat", "filter"
     std::uint32_t hook{};    // NF_INET_POST_ROUTING
     std::int32_t priority{}; // NF_IP_PRI_NAT_SRC
     std::vector<nft::Rule> rules;
 };
 
+// Chains are in an order in which each comes before those that jump to it.
 struct NftTable {
     std::string name;
     std::vector<NftSet> sets;
+    std::vector<NftMap> maps{};
     std::vector<NftChain> chains;
 };
 
@@ -75,6 +127,11 @@ std::vector<Request> replace_table(const NftTable& table);
 // Changes the elements that differ, and leaves the others alone; empty when none does. Requires: the same
 // set.
 std::vector<Request> change_set(std::string_view table, const NftSet& from, const NftSet& to);
+// The same of a map. Fails, changing nothing, when the kernel's is not as `from` has it: with
+// no_such_file_or_directory or file_exists.
+std::vector<Request> change_map(std::string_view table, const NftMap& from, const NftMap& to);
+
+Result<bool> has_table(Socket& socket, std::string_view table);
 
 // What is different in the kernel, in a few words, in whatever way anybody changed it: "the table is
 // missing", "rule 2 of chain postrouting is missing". Empty when it is as replace_table() writes it.

@@ -1,6 +1,7 @@
 // A datagram of the kernel's, as the sockets read it: messages, and what their parsers make of each.
 #include "netlink/address.h"
 #include "netlink/attributes.h"
+#include "netlink/conntrack.h"
 #include "netlink/datagram.h"
 #include "netlink/link.h"
 #include "netlink/route.h"
@@ -74,6 +75,10 @@ void check_message(Bytes payload)
     if (const auto address = check_parser(parse_address, payload))
         require(address->length <= address->address.bits() && address->network().contains(address->address),
                 "an address lies in its network");
+    if (const auto connection = check_parser(parse_connection, payload))
+        require(connection->original.source.family() == connection->original.destination.family() &&
+                    connection->reply.source.family() == connection->reply.destination.family(),
+                "both ends of a connection are of one family");
     for (const std::size_t header : {sizeof(rtmsg), sizeof(ifinfomsg), sizeof(ifaddrmsg)})
         check_attributes(after_header(payload, header));
 }

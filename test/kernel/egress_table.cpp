@@ -196,11 +196,11 @@ TEST_CASE_METHOD(EgressFixture, "other people's tables are not touched, even whe
 
 TEST_CASE_METHOD(EgressFixture, "removing tells whether there was a table", "[kernel][egress]")
 {
-    CHECK_FALSE(need(remove_masquerade_table()));
+    CHECK_FALSE(need(NftMasqueradeTable().remove()));
     need(table.write(some_sets));
-    CHECK(need(remove_masquerade_table()));
+    CHECK(need(NftMasqueradeTable().remove()));
     CHECK(listed().empty());
-    CHECK_FALSE(need(remove_masquerade_table()));
+    CHECK_FALSE(need(NftMasqueradeTable().remove()));
 }
 
 TEST_CASE_METHOD(EgressFixture, "other people's changes are news, with their name; our own are not",
