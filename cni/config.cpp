@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace routelet::cni {
 namespace {
@@ -92,6 +93,8 @@ Result<Network> parse_network(const json& document, Verb verb)
                        "or '-'");
 
     Network network{*version, std::move(**name)};
+    if (auto read = read_path(document, "hostPortDir", network.host_port_dir); !read)
+        return read.error();
     const Result<const json*> ipam = read_object(document, "ipam");
     if (!ipam)
         return ipam.error();
@@ -397,6 +400,59 @@ Result<> parse_wishes(const json& document, const CniArgs& args, PodNetwork& pod
     return {};
 }
 
+Result<std::uint16_t> parse_port(const json& object, const char* key)
+{
+    const Result<std::optional<std::int64_t>> port = read_integer(object, key);
+    if (!port)
+        return port.error();
+    const std::int64_t value = port->value_or(0);
+    if (value < 1 || value > std::numeric_limits<std::uint16_t>::max())
+        return invalid("\"portMappings\": \"" + std::string(key) + "\" is " + std::to_string(value) +
+                       "; it has to be 1 to 65535");
+    return static_cast<std::uint16_t>(value);
+}
+
+// {"hostPort": 8080, "containerPort": 80, "protocol": "tcp", "hostIP": "192.168.1.11"}
+Result<PortMapping> parse_port_mapping(const json& object)
+{
+    if (!object.is_object())
+        return invalid("\"portMappings\" has an entry that is not an object");
+    const Result<std::uint16_t> host_port = parse_port(object, "hostPort");
+    if (!host_port)
+        return host_port.error();
+    const Result<std::uint16_t> container_port = parse_port(object, "containerPort");
+    if (!container_port)
+        return container_port.error();
+    const Result<std::optional<std::string>> name = read_string(object, "protocol");
+    if (!name)
+        return name.error();
+    const auto protocol = parse_protocol(name->value_or("tcp"));
+    if (!protocol)
+        return invalid("\"portMappings\": \"protocol\" is \"" + **name + "\"; it has to be tcp, udp or sctp");
+    const Result<std::optional<IpAddress>> host = read_address(object, "hostIP");
+    if (!host)
+        return host.error();
+    return PortMapping{*protocol, *host, *host_port, *container_port};
+}
+
+Result<> parse_port_mappings(const json& document, PodNetwork& pod)
+{
+    const Result<const json*> runtime = read_object(document, "runtimeConfig");
+    if (!runtime)
+        return runtime.error();
+    const Result<const json*> listed =
+        *runtime == nullptr ? Result<const json*>(nullptr) : read_array(**runtime, "portMappings");
+    if (!listed)
+        return listed.error();
+    for (const json& object : *listed == nullptr ? json::array() : **listed) {
+        const Result<PortMapping> mapping = parse_port_mapping(object);
+        if (!mapping)
+            return mapping.error();
+        pod.port_mappings.push_back(*mapping);
+    }
+    return {};
+}
+
 Result<> parse_mode(const json& document, PodNetwork& pod)
 {
     const Result<std::optional<std::string>> mode = read_string(document, "mode");
@@ -501,6 +557,8 @@ Result<PodNetwork> parse_pod_network(const json& document, const CniArgs& args)
     if (auto parsed = parse_ipam(document, pod); !parsed)
         return parsed.error();
     if (auto parsed = parse_wishes(document, args, pod); !parsed)
+        return parsed.error();
+    if (auto parsed = parse_port_mappings(document, pod); !parsed)
         return parsed.error();
     if (auto parsed = parse_extras(document, pod); !parsed)
         return parsed.error();

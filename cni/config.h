@@ -1,6 +1,7 @@
 #pragma once
 #include "base/result.h"
 #include "cni/environment.h"
+#include "cni/host_port.h"
 #include "cni/log_file.h"
 #include "cni/range.h"
 #include "cni/result.h"
@@ -26,6 +27,7 @@ struct Network {
     std::filesystem::path data_dir = "/run/routelet/ipam"; // ipam.dataDir
     std::filesystem::path import_from{};                   // ipam.importFrom: see AddressStore; may be empty
     LogSettings log{};                                     // logFile, logLevel
+    std::filesystem::path host_port_dir = "/run/routelet/host-ports"; // hostPortDir: see HostPorts
 };
 
 // How pods are joined: their host ends are ports of a bridge, or the node routes to each.
@@ -42,6 +44,7 @@ struct PodNetwork {
     std::vector<ResultRoute> routes;               // each with its gateway, the default routes included
     std::vector<IpAddress> wanted_addresses;       // asked for by CNI_ARGS, args.cni or runtimeConfig
     std::optional<netlink::MacAddress> wanted_mac; // the same, in rising precedence
+    std::vector<PortMapping> port_mappings;        // runtimeConfig.portMappings
     std::string dns;                               // the "dns" object as JSON text, empty when there is none
     std::optional<AttachmentResult> previous;      // prevResult
     std::filesystem::path agent_state;             // agentState: see check_status(); empty: no agent is asked

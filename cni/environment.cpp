@@ -79,6 +79,15 @@ std::vector<std::string_view> split(std::string_view text, char separator)
     return parts;
 }
 
+// As Kubernetes has them (RFC 1123 subdomains): it goes into files and messages.
+bool is_name(std::string_view text)
+{
+    constexpr std::size_t longest = 253;
+    return !text.empty() && text.size() <= longest && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+    });
+}
+
 // "K=V;K2=V2" (CNI CONVENTIONS, "CNI_ARGS"). An unknown key is an error unless IgnoreUnknown says otherwise.
 Result<CniArgs> parse_args(const std::string& text)
 {
@@ -114,6 +123,9 @@ Result<CniArgs> parse_args(const std::string& text)
         args.address = ip->second;
     if (const auto mac = pairs.find("MAC"); mac != pairs.end() && !mac->second.empty())
         args.mac = mac->second;
+    if (const auto name = pairs.find("K8S_POD_NAME"); name != pairs.end() && is_name(name->second))
+        args.pod = is_name(pairs["K8S_POD_NAMESPACE"]) ? pairs["K8S_POD_NAMESPACE"] + "/" + name->second
+                                                       : name->second;
     return args;
 }
 

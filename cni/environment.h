@@ -30,6 +30,7 @@ struct CniArgs {
     std::optional<std::string>
         address; // IP: one address, or several separated by commas; each may carry a length
     std::optional<std::string> mac; // MAC
+    std::string pod{};              // K8S_POD_NAMESPACE/K8S_POD_NAME; empty when there is none: for people
 };
 
 struct Environment {

@@ -40,6 +40,8 @@ const char* meaning(ErrorCode code) noexcept
         return "the attachment is not as ADD left it";
     case ErrorCode::bridge_full:
         return "the bridge has no port left";
+    case ErrorCode::host_port_taken:
+        return "another pod has this port of the node";
     }
     return "unknown CNI error";
 }

@@ -26,6 +26,7 @@ enum class ErrorCode {
     already_attached = 102,
     attachment_differs = 103, // CHECK
     bridge_full = 104,        // a Linux bridge has 1023 ports
+    host_port_taken = 105,    // by another pod of the node
 };
 
 boost::system::error_code make_error_code(ErrorCode code) noexcept;

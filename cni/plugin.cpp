@@ -4,6 +4,7 @@
 #include "cni/check.h"
 #include "cni/config.h"
 #include "cni/error.h"
+#include "cni/host_ports.h"
 #include "cni/ipam.h"
 #include "cni/living.h"
 #include "cni/loopback.h"
@@ -36,11 +37,44 @@ AttachmentResult describe(const Environment& call, const PodNetwork& network, co
     return result;
 }
 
-// The link first: an address is free only once nothing uses it.
-void roll_back(Sides& sides, const AttachmentId& id, const AddressStore& store)
+HostPorts host_ports(const Network& network)
 {
-    if (detach(sides.host, id))
-        (void)store.release(id); // the failure that led here is the one to tell
+    return HostPorts(network.host_port_dir, report_to(network.log));
+}
+
+// The ports that the pod asks for, as its addresses have them.
+HostPortRecord host_port_record(const Environment& call, const Config& config,
+                                const std::vector<IpAddress>& addresses)
+{
+    const PodNetwork& network = *config.pod;
+    return {.id = call.id,
+            .network = config.network.name,
+            .pod = call.args.pod,
+            .link = network.mode == Mode::bridge ? network.bridge : host_interface_name(call.id),
+            .ports = host_ports_of(network.port_mappings, addresses)};
+}
+
+std::vector<IpAddress> addresses_of(const std::vector<PodAddress>& reserved)
+{
+    std::vector<IpAddress> addresses;
+    for (const PodAddress& pod : reserved)
+        addresses.push_back(pod.address);
+    return addresses;
+}
+
+// The link first: an address is free only once nothing uses it, and nothing leads to it.
+Result<> take_back(netlink::Socket& host, const AttachmentId& id, const Network& network)
+{
+    if (auto released = host_ports(network).release(host, id); !released)
+        return released;
+    return AddressStore::of(network).release(id);
+}
+
+void roll_back(Sides& sides, const AttachmentId& id, const Network& network)
+{
+    // What failed may have been the way back from the pod's namespace.
+    if (sides.host_netns.enter() && detach(sides.host, id))
+        (void)take_back(sides.host, id, network); // the failure that led here is the one to tell
 }
 
 Result<std::string> add(const Environment& call, const Config& config)
@@ -63,11 +97,19 @@ Result<std::string> add(const Environment& call, const Config& config)
                                           .living = living_on(sides->host, bridge_index)});
     if (!addresses)
         return addresses.error();
+    // Before the attachment is complete, so that whoever finds it complete knows that its ports are open.
+    const HostPorts ports = host_ports(config.network);
+    const HostPortRecord record = host_port_record(call, config, addresses_of(*addresses));
+    if (auto claimed = ports.claim(sides->host, record); !claimed) {
+        roll_back(*sides, call.id, config.network);
+        return claimed.error();
+    }
     const Result<Attached> attached = attach(*sides, call.id, network, *bridge, *addresses);
     if (!attached) {
-        roll_back(*sides, call.id, store);
+        roll_back(*sides, call.id, config.network);
         return attached.error();
     }
+    ports.admit_loopback(sides->host, record);
     const AttachmentResult ours = describe(call, network, *attached, *addresses);
     return render_result(network.previous ? append_result(*network.previous, ours) : ours,
                          config.network.version);
@@ -78,6 +120,9 @@ Result<> del(const Environment& call, const Config& config)
     Result<netlink::Socket> host = netlink::Socket::open();
     if (!host)
         return host.error();
+    // First, because nobody knows in which namespace a look into the pod's may leave us.
+    if (auto released = host_ports(config.network).release(*host, call.id); !released)
+        return released;
     Result<> detached = detach(*host, call.id); // as a rule the pod's end goes with it, and nothing is left
     if (!call.netns.empty())
         if (auto deleted = delete_pod_interface(call.netns, call.id); !deleted)
@@ -87,6 +132,25 @@ Result<> del(const Environment& call, const Config& config)
     if (!detached)
         return detached;
     return AddressStore::of(config.network).release(call.id);
+}
+
+Result<> check_host_ports(const Environment& call, const Config& config,
+                          const std::vector<IpAddress>& addresses)
+{
+    if (config.pod->port_mappings.empty())
+        return {};
+    const HostPortRecord record = host_port_record(call, config, addresses);
+    const Result<std::string> difference =
+        record.ports.empty() ? std::string{} : host_ports(config.network).difference(record);
+    if (!difference)
+        return difference.error();
+    if (!difference->empty())
+        return failure(
+            ErrorCode::attachment_differs,
+            "the ports of the node that lead to this pod are not as they should be: " + *difference +
+                "; the agent repairs the kernel's table (routelet run --host-ports), else delete "
+                "the pod");
+    return {};
 }
 
 Result<> check(const Environment& call, const Config& config)
@@ -99,16 +163,31 @@ Result<> check(const Environment& call, const Config& config)
     const Result<std::vector<IpAddress>> reserved = AddressStore::of(config.network).reserved(call.id);
     if (!reserved)
         return reserved.error();
-    return check_attachment(*sides, {call.id, call.netns, *config.pod, *reserved});
+    if (auto checked = check_attachment(*sides, {call.id, call.netns, *config.pod, *reserved}); !checked)
+        return checked;
+    return check_host_ports(call, config, *reserved);
 }
 
-Result<> remove_stale(netlink::Socket& host, const AttachmentId& id, const AddressStore& store)
+Result<> remove_stale(netlink::Socket& host, const AttachmentId& id, const Network& network)
 {
     // Reservations of old host-local name no interface, so there is no link to derive from them.
     if (!id.interface.empty())
         if (auto detached = detach(host, id); !detached)
             return detached;
-    return store.release(id);
+    return take_back(host, id, network);
+}
+
+// Whoever has something of this network: addresses, or ports of the node.
+Result<std::set<AttachmentId>> known_attachments(const Network& network)
+{
+    Result<std::set<AttachmentId>> known = AddressStore::of(network).attachments(garbage_age);
+    if (!known)
+        return known;
+    const auto with_ports = host_ports(network).attachments(network.name, garbage_age);
+    if (!with_ports)
+        return with_ports.error();
+    known->insert(with_ports->begin(), with_ports->end());
+    return known;
 }
 
 // Goes on after a failure; all are told together.
@@ -117,8 +196,7 @@ Result<> gc(const Config& config)
     if (!config.valid_attachments)
         return {};
     const std::vector<AttachmentId>& valid = *config.valid_attachments;
-    const AddressStore store = AddressStore::of(config.network);
-    const Result<std::set<AttachmentId>> known = store.attachments(garbage_age);
+    const Result<std::set<AttachmentId>> known = known_attachments(config.network);
     if (!known)
         return known.error();
     Result<netlink::Socket> host = netlink::Socket::open();
@@ -133,7 +211,7 @@ Result<> gc(const Config& config)
         });
         if (is_valid)
             continue;
-        if (auto removed = remove_stale(*host, id, store); !removed)
+        if (auto removed = remove_stale(*host, id, config.network); !removed)
             problems +=
                 (problems.empty() ? "" : "; ") + host_interface_alias(id) + ": " + removed.error().text();
     }

@@ -5,7 +5,6 @@
 namespace routelet::cni {
 namespace {
 
-constexpr const char* file_name = "freed";
 constexpr std::size_t file_limit = 1U << 20U; // bytes: some 25,000 lines
 constexpr std::size_t few_lines = 64;         // are not worth a cut
 
@@ -46,6 +45,14 @@ RestingAddresses RestingAddresses::parse(std::string_view lines, std::chrono::se
         resting.kept_.append(line).append("\n");
     }
     return resting;
+}
+
+std::set<IpAddress> RestingAddresses::addresses() const
+{
+    std::set<IpAddress> found;
+    for (const auto& [address, place] : places_)
+        found.insert(address);
+    return found;
 }
 
 std::optional<std::size_t> RestingAddresses::place(const IpAddress& address) const

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
+#include <string>
 #include <string_view>
 
 namespace routelet::cni {
@@ -24,6 +26,8 @@ class RestingAddresses {
 public:
     using Time = std::chrono::system_clock::time_point;
 
+    static constexpr const char* file_name = "freed";
+
     static void note_freed(const StateDirectory& state, const IpAddress& address, Time now);
 
     // Those freed less than `rest` before `now`. Removes the others' lines when there are many.
@@ -32,6 +36,7 @@ public:
     // was set back leaves, count for nothing.
     static RestingAddresses parse(std::string_view lines, std::chrono::seconds rest, Time now);
 
+    std::set<IpAddress> addresses() const;
     // The place among the resting ones, the one freed first at the lowest; empty when it does not rest.
     std::optional<std::size_t> place(const IpAddress& address) const;
 

@@ -76,15 +76,19 @@ Result<Presence> look_for_abandoned(netlink::Socket& host, const std::filesystem
 }
 
 Result<std::vector<IpAddress>> free_abandoned(netlink::Socket& host, const std::filesystem::path& folder,
-                                              const AttachmentId& id, std::chrono::seconds at_least)
+                                              const HostPorts& ports, const AttachmentId& id,
+                                              std::chrono::seconds at_least)
 {
-    return AddressStore(folder).release_if(
-        id, at_least, [&host, &id](const std::vector<IpAddress>& addresses) -> Result<bool> {
-            const Result<bool> has = has_link(host, id, addresses);
-            if (!has)
-                return has.error();
-            return !*has;
-        });
+    return AddressStore(folder).release_if(id, at_least,
+                                           [&](const std::vector<IpAddress>& addresses) -> Result<bool> {
+                                               const Result<bool> has = has_link(host, id, addresses);
+                                               if (!has)
+                                                   return has.error();
+                                               if (*has)
+                                                   return false;
+                                               const Result<> released = ports.release(host, id);
+                                               return released ? Result<bool>(true) : released.error();
+                                           });
 }
 
 } // namespace routelet::cni

@@ -2,6 +2,7 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "cni/environment.h"
+#include "cni/host_ports.h"
 #include "cni/ipam.h"
 #include "netlink/socket.h"
 
@@ -27,10 +28,12 @@ struct Presence {
 // be shown wrong, so nothing may be freed on one look alone.
 Result<Presence> look_for_abandoned(netlink::Socket& host, const std::filesystem::path& folder);
 
-// Frees what the attachment has, with the rest that each freed address gets, if it still has no interface and
-// was written at least that long ago. Returns what was freed. Waits for nobody: try_again_later when another
-// process has the lock. What another plugin reserved (ipam.importFrom) is never touched.
+// Frees what the attachment has, its ports of the node first and its addresses with the rest that each freed
+// address gets, if it still has no interface and was written at least that long ago. Returns what was freed.
+// Waits for nobody: try_again_later when another process has the lock. What another plugin reserved
+// (ipam.importFrom) is never touched.
 Result<std::vector<IpAddress>> free_abandoned(netlink::Socket& host, const std::filesystem::path& folder,
-                                              const AttachmentId& id, std::chrono::seconds at_least);
+                                              const HostPorts& ports, const AttachmentId& id,
+                                              std::chrono::seconds at_least);
 
 } // namespace routelet::cni

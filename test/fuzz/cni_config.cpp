@@ -51,6 +51,10 @@ void check_pod(const PodNetwork& pod)
         require(std::ranges::any_of(pod.range_sets,
                                     [&](const RangeSet& set) { return set.range_offering(wanted); }),
                 "an address that is asked for can be given");
+    for (const PortMapping& mapping : pod.port_mappings)
+        require(mapping.host_port != 0 && mapping.container_port != 0 &&
+                    protocol_name(mapping.protocol) != "?",
+                "a port that is asked for is one");
     require(pod.dns.empty() || json::accept(pod.dns), "what is handed on is JSON");
     if (pod.previous)
         for (const CniVersion version : supported_versions) {

@@ -1,5 +1,6 @@
 // The plugin, interfered with at each of its system calls in turn: killed there, or told that the call
 // failed.
+#include "cni/host_ports.h"
 #include "test/kernel/cni_fixture.h"
 
 #include <sys/syscall.h>
@@ -82,10 +83,43 @@ constexpr std::size_t step = 3;
 constexpr std::size_t step = 1;
 #endif
 
-// Everything happens twice: with a bridge, and with the node routing to each pod.
+// Everything happens twice: with a bridge and ports of the node for every pod, and with the node routing to
+// each pod, without any.
 class EveryCall : public CniFixture {
 public:
-    EveryCall() { config["mode"] = GENERATE("bridge", "ptp"); }
+    EveryCall()
+    {
+        config["mode"] = GENERATE("bridge", "ptp");
+        want_port(8080);
+    }
+
+    bool has_ports() const { return config["mode"] == "bridge"; }
+    void want_port(int port)
+    {
+        if (!has_ports())
+            return;
+        config["runtimeConfig"]["portMappings"] = {
+            {{"hostPort", port}, {"containerPort", 80}},
+            {{"hostPort", port}, {"containerPort", 53}, {"protocol", "udp"}}};
+    }
+    // The pod that is there before, and stays.
+    void add_living(const PodNetns& pod)
+    {
+        want_port(9090);
+        add("living", pod);
+        want_port(8080);
+    }
+    // As many attachments have ports, and the kernel's table is as the files say.
+    void require_ports_of(std::size_t attachments)
+    {
+        if (!has_ports())
+            return;
+        std::size_t records = 0;
+        for (const auto& entry : std::filesystem::directory_iterator(host_ports()))
+            records += entry.path().filename().string().find(':') != std::string::npos ? 1 : 0;
+        REQUIRE(records == attachments);
+        REQUIRE(need(cni::HostPorts(host_ports()).repair(socket())) == "");
+    }
 
     // What a node's first ADD makes for all pods.
     void forget_network() const
@@ -94,6 +128,7 @@ public:
                 ? "ip link del v-net-0"
                 : "ip address del 10.244.1.1/32 dev lo; ip address del fd00:1::1/128 dev lo");
         std::filesystem::remove_all(state().parent_path());
+        std::filesystem::remove_all(host_ports());
     }
     CniReply call_with(Nth& nth, const std::string& command, const std::string& container,
                        const std::string& netns) const
@@ -102,12 +137,14 @@ public:
             .wait_asking(std::ref(nth));
     }
     // Calls `round` with 1, 2, 3, ... until it says that there is no such call any more. With larger steps,
-    // `which` says where to begin.
-    static void sweep(const std::function<bool(std::size_t)>& round, int which = 0)
+    // `which` says where to begin: a way to fail of which there are several. Those have larger steps where
+    // there are ports, too, since the kernel takes its time to close one.
+    void sweep(const std::function<bool(std::size_t)>& round, int which = 0) const
     {
-        std::size_t number = 1 + static_cast<std::size_t>(which) % step;
+        const std::size_t stride = has_ports() && which != 0 ? 4 * step : step;
+        std::size_t number = 1 + static_cast<std::size_t>(which) % stride;
         while (round(number))
-            number += step;
+            number += stride;
         CHECK(number > fewest_calls);
     }
 
@@ -117,12 +154,15 @@ public:
         REQUIRE(reservations() == std::set<std::string>{"10.244.1.2", "fd00:1::2"});
         REQUIRE(veths().size() == 1);
         REQUIRE(std::distance(std::filesystem::directory_iterator(state() / "by-id"), {}) == 1);
+        require_ports_of(1);
     }
     // Makes the files of a pod's attachment so old that GC may take it for stale.
     void age(const std::string& container, const std::set<std::string>& addresses) const
     {
         const auto old = std::filesystem::file_time_type::clock::now() - std::chrono::hours(1);
         std::filesystem::last_write_time(state() / "by-id" / (container + ":eth0"), old);
+        if (has_ports())
+            std::filesystem::last_write_time(host_ports() / (container + ":eth0"), old);
         for (const std::string& address : addresses)
             std::filesystem::last_write_time(state() / address, old);
     }
@@ -143,9 +183,11 @@ public:
         for (const netlink::Link& link : need(netlink::list_links(socket())))
             found[link.name] = link.alias + (link.is_up() ? " up, of " : " down, of ") +
                                std::to_string(netlink::to_int(link.master));
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(state().parent_path()))
+        for (const auto& entry :
+             std::filesystem::recursive_directory_iterator(state().parent_path().parent_path()))
             if (entry.is_regular_file())
                 found[entry.path()] = need(read_file(entry.path()));
+        found["nftables"] = need(cni::HostPorts(host_ports()).repair(socket()));
         return found;
     }
     void require_works(const PodNetns& pod) const { require_reaches(pod, {"10.244.1.1", "fd00:1::1"}); }
@@ -165,7 +207,7 @@ public:
 TEST_CASE_METHOD(EveryCall, "an ADD killed at any system call is cleaned by a DEL", "[kernel][cni]")
 {
     const PodNetns living = make_pod_netns();
-    add("living", living);
+    add_living(living);
     const PodNetns pod = make_pod_netns();
     sweep([&](std::size_t number) {
         Nth nth(number, Fate::killing());
@@ -182,7 +224,7 @@ TEST_CASE_METHOD(EveryCall, "an ADD killed at any system call is cleaned by a DE
 TEST_CASE_METHOD(EveryCall, "an ADD killed at any system call is made good by another", "[kernel][cni]")
 {
     const PodNetns living = make_pod_netns();
-    add("living", living);
+    add_living(living);
     const PodNetns pod = make_pod_netns();
     sweep([&](std::size_t number) {
         Nth nth(number, Fate::killing());
@@ -193,6 +235,7 @@ TEST_CASE_METHOD(EveryCall, "an ADD killed at any system call is made good by an
         // Killed after all was done, it counts as an attachment whose answer got lost.
         REQUIRE((again.exit_code == 0 || again.code() == 102));
         REQUIRE(reservations().size() == 4);
+        require_ports_of(2);
         require_works(pod);
         del("victim", pod.path());
         require_clean();
@@ -209,12 +252,15 @@ TEST_CASE_METHOD(EveryCall, "the first ADD of a node, killed at any system call,
         (void)call_with(nth, "ADD", "victim", pod.path());
         CAPTURE(number, nth.call());
         const PodNetns second = make_pod_netns();
+        want_port(9090);
         add("second", second);
+        want_port(8080);
         require_works(second);
         del("victim", pod.path());
         del("second", second.path());
         REQUIRE(reservations().empty());
         REQUIRE(veths().empty());
+        require_ports_of(0);
         forget_network();
         return nth.has_met();
     });
@@ -223,7 +269,7 @@ TEST_CASE_METHOD(EveryCall, "the first ADD of a node, killed at any system call,
 TEST_CASE_METHOD(EveryCall, "a DEL killed at any system call is completed by another", "[kernel][cni]")
 {
     const PodNetns living = make_pod_netns();
-    add("living", living);
+    add_living(living);
     const PodNetns pod = make_pod_netns();
     sweep([&](std::size_t number) {
         add("victim", pod);
@@ -241,7 +287,7 @@ TEST_CASE_METHOD(EveryCall, "an ADD whose system calls fail says so and leaves n
 {
     const Fate fate = GENERATE(from_range(failures));
     const PodNetns living = make_pod_netns();
-    add("living", living);
+    add_living(living);
     const PodNetns pod = make_pod_netns();
     sweep(
         [&](std::size_t number) {
@@ -250,6 +296,7 @@ TEST_CASE_METHOD(EveryCall, "an ADD whose system calls fail says so and leaves n
             CAPTURE(fate.error, fate.kind, number, nth.call(), reply.output, reply.errors, reply.exit_code);
             if (reply.exit_code == 0) {
                 REQUIRE(reply.document()["ips"].size() == 2);
+                require_ports_of(2);
                 require_works(pod);
             } else if (nth.is_the_answer()) {
                 REQUIRE(reply.exit_code == 1); // nobody has heard of it: left to the DEL
@@ -269,7 +316,7 @@ TEST_CASE_METHOD(EveryCall, "a DEL whose system calls fail says so, and the next
 {
     const Fate fate = GENERATE(from_range(failures));
     const PodNetns living = make_pod_netns();
-    add("living", living);
+    add_living(living);
     const PodNetns pod = make_pod_netns();
     sweep(
         [&](std::size_t number) {
@@ -295,7 +342,7 @@ TEST_CASE_METHOD(EveryCall, "a DEL that cannot read the folder of a pod without 
 {
     const Fate fate = GENERATE(from_range(failures));
     const PodNetns living = make_pod_netns();
-    add("living", living);
+    add_living(living);
     const PodNetns pod = make_pod_netns();
     sweep(
         [&](std::size_t number) {
@@ -317,7 +364,7 @@ TEST_CASE_METHOD(EveryCall, "a DEL that cannot read the folder of a pod without 
 TEST_CASE_METHOD(EveryCall, "a GC killed at any system call is completed by another", "[kernel][cni]")
 {
     const PodNetns living = make_pod_netns();
-    add("living", living);
+    add_living(living);
     age("living", reservations());
     const PodNetns pod = make_pod_netns();
     sweep([&](std::size_t number) {
@@ -337,7 +384,7 @@ TEST_CASE_METHOD(EveryCall, "a GC whose system calls fail says so, and the next 
 {
     const Fate fate = GENERATE(from_range(failures));
     const PodNetns living = make_pod_netns();
-    add("living", living);
+    add_living(living);
     age("living", reservations());
     const PodNetns pod = make_pod_netns();
     sweep(

@@ -26,7 +26,11 @@ public:
         "cniVersion": "1.1.0", "name": "routelet", "type": "routelet-cni",
         "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.244.1.0/24"}], [{"subnet": "fd00:1::/64"}]]}})");
 
-    CniFixture() { config["ipam"]["dataDir"] = (temporary_.path / "ipam").string(); }
+    CniFixture()
+    {
+        config["ipam"]["dataDir"] = (temporary_.path / "ipam").string();
+        config["hostPortDir"] = host_ports().string();
+    }
 
     static std::map<std::string, std::string>
     environment_of(const std::string& command, const std::string& container, const std::string& netns)
@@ -72,6 +76,7 @@ public:
         return names;
     }
     std::filesystem::path state() const { return temporary_.path / "ipam" / "routelet"; }
+    std::filesystem::path host_ports() const { return temporary_.path / "host-ports"; }
 
     // The host's ends of veth pairs.
     std::vector<netlink::Link> veths()

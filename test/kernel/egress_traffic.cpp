@@ -2,11 +2,9 @@
 #include "controller/masquerade_table.h"
 #include "test/support/catch.h"
 #include "test/support/netns_fixture.h"
+#include "test/support/socket_address.h"
 
-#include <arpa/inet.h>
 #include <sys/socket.h>
-
-#include <cstring>
 
 using namespace routelet;
 using namespace routelet::controller;
@@ -32,33 +30,6 @@ const EgressSets sets = {
     .pods = merged({"10.244.1.0/24"_net, "fd00:10:244:1::/64"_net}),
     .exempt = merged({"10.244.0.0/16"_net, "192.168.1.12/32"_net, "198.51.100.0/24"_net, "224.0.0.0/4"_net,
                       "fd00:10:244::/56"_net, "fd00:1::12/128"_net, "2001:db8:7::/48"_net, "ff00::/8"_net})};
-
-struct SocketAddress {
-    sockaddr_storage storage{};
-    socklen_t size = sizeof(sockaddr_storage);
-
-    SocketAddress() = default;
-    SocketAddress(const IpAddress& address, std::uint16_t at_port)
-    {
-        storage.ss_family = static_cast<sa_family_t>(address.af());
-        const bool is_v4 = address.family() == IpFamily::v4;
-        size = is_v4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-        (is_v4 ? v4().sin_port : v6().sin6_port) = htons(at_port);
-        std::memcpy(is_v4 ? static_cast<void*>(&v4().sin_addr) : &v6().sin6_addr, address.bytes().data(),
-                    address.bytes().size());
-    }
-    sockaddr* raw() { return reinterpret_cast<sockaddr*>(&storage); }
-    sockaddr_in& v4() { return reinterpret_cast<sockaddr_in&>(storage); }
-    sockaddr_in6& v6() { return reinterpret_cast<sockaddr_in6&>(storage); }
-    IpAddress address()
-    {
-        const auto* const bytes = storage.ss_family == AF_INET
-                                      ? reinterpret_cast<const std::uint8_t*>(&v4().sin_addr)
-                                      : reinterpret_cast<const std::uint8_t*>(&v6().sin6_addr);
-        return IpAddress::from_bytes({bytes, storage.ss_family == AF_INET ? 4U : 16U}).value();
-    }
-    std::uint16_t at_port() { return ntohs(storage.ss_family == AF_INET ? v4().sin_port : v6().sin6_port); }
-};
 
 // A node between a pod and the world. The world is one namespace with all the addresses outside, which knows
 // the way back to everybody: only the source that it sees tells whether a packet was masqueraded.
