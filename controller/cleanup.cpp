@@ -1,6 +1,7 @@
 #include "controller/cleanup.h"
 
 #include "base/file.h"
+#include "cni/host_port_table.h"
 #include "cni/point_to_point.h"
 #include "controller/masquerade_table.h"
 #include "controller/plugin_version.h"
@@ -140,7 +141,8 @@ void remove_loopback(const fs::path& folder, Report& report)
 void remove_state(const fs::path& folder, Report& report)
 {
     std::error_code failed;
-    for (const std::string_view name : {"ipam", "plugins.json", "converged", "cni.log", "cni.log.1"})
+    for (const std::string_view name :
+         {"ipam", "host-ports", "plugins.json", "converged", "cni.log", "cni.log.1"})
         if (is_there(folder / name))
             report.remove((folder / name).string(), [&] { return remove_file(folder / name); });
     if (!fs::is_directory(folder, failed) || report.is_dry_run())
@@ -190,15 +192,20 @@ Result<> look_for_routes_that_came_back(Socket& socket, const RouteIdentity& ide
     return {};
 }
 
-void remove_nftables(Report& report)
+void remove_nftables(const std::string& table, Report& report)
 {
+    const std::string what = "nftables table inet " + table;
     if (report.is_dry_run())
-        return report.note("the nftables table inet routelet, if there is one, would be removed");
-    const Result<bool> removed = remove_masquerade_table();
+        return report.note("the " + what + ", if there is one, would be removed");
+    Result<Socket> socket = Socket::open_netfilter();
+    if (!socket && socket.error().code == boost::system::errc::protocol_not_supported)
+        return; // no nfnetlink, no table
+    const Result<bool> removed =
+        socket ? netlink::remove_table(*socket, table) : Result<bool>(socket.error());
     if (!removed)
-        report.fail("nftables table inet routelet", removed.error());
+        report.fail(what, removed.error());
     else if (*removed)
-        report.removed("nftables table inet routelet");
+        report.removed(what);
 }
 
 // As the plugin names the host's ends: "veth" and eleven hexadecimal digits. A complete one has an alias.
@@ -342,7 +349,7 @@ Result<bool> clean_up(const CleanupOptions& options, std::ostream& out)
     remove_network_configuration(options.cni_conf_dir, report);
     if (auto removed = remove_routes(*socket, options.identity, report); !removed)
         return removed.error();
-    remove_nftables(report);
+    remove_nftables(masquerade_table_name, report);
     const Result<Pods> pods = remove_bridge(*socket, options, report);
     if (!pods)
         return pods.error();
@@ -350,10 +357,14 @@ Result<bool> clean_up(const CleanupOptions& options, std::ostream& out)
     if (!routed)
         return routed.error();
     if (*pods == Pods::none && *routed == Pods::none) {
+        remove_nftables(cni::host_port_table_name, report);
         remove_state(options.state_dir, report);
         remove_plugin(options.cni_bin_dir, report);
         remove_loopback(options.cni_bin_dir, report);
     } else {
+        if (is_there(options.state_dir / "host-ports"))
+            report.leave("nftables table inet " + std::string(cni::host_port_table_name),
+                         "it leads ports of this node to these pods, if they have any");
         report.leave(options.state_dir.string() + " and " + (options.cni_bin_dir / "routelet-cni").string(),
                      "the container runtime needs them to take these pods down");
     }

@@ -1,6 +1,7 @@
 #include "controller/cni_config.h"
 
 #include "base/file.h"
+#include "cni/state_directory.h"
 #include "controller/boot_stamp.h"
 
 #include <nlohmann/json.hpp>
@@ -46,6 +47,10 @@ json our_part(const CniList& list)
     json part = {{"type", our_plugin}, {"bridge", list.bridge}};
     if (list.mode == cni::Mode::ptp) // the bridge is of pods from before
         part["mode"] = "ptp";
+    if (list.host_ports == HostPortsBy::native)
+        part["capabilities"] = {{"portMappings", true}};
+    if (list.host_port_dir.is_absolute()) // DEL closes what another one opened, whoever opens them now
+        part["hostPortDir"] = list.host_port_dir.string();
     if (list.mtu != 0)
         part["mtu"] = list.mtu;
     part["ipam"] = {{"type", "host-local"}, {"ranges", ranges}, {"routes", routes}};
@@ -109,11 +114,16 @@ std::string render_conflist(const CniList& list)
     // Ours is of the same version as this program where nobody wrote down what it speaks.
     const CniPlugin* ours = find_plugin(list.plugins, our_plugin);
     bool all_speak_newer = ours == nullptr || ours->speaks(newer_version);
-    const CniPlugin* portmap = find_plugin(list.plugins, "portmap");
-    if (portmap != nullptr && portmap->speaks(list_version)) {
-        chain.push_back({{"type", "portmap"}, {"capabilities", {{"portMappings", true}}}, {"snat", true}});
-        all_speak_newer = all_speak_newer && portmap->speaks(newer_version);
-    }
+    const auto add = [&](bool is_wanted, json part) {
+        const CniPlugin* plugin = find_plugin(list.plugins, part["type"].get<std::string>());
+        if (!is_wanted || plugin == nullptr || !plugin->speaks(list_version))
+            return;
+        chain.push_back(std::move(part));
+        all_speak_newer = all_speak_newer && plugin->speaks(newer_version);
+    };
+    add(list.host_ports == HostPortsBy::portmap,
+        {{"type", "portmap"}, {"capabilities", {{"portMappings", true}}}, {"snat", true}});
+    add(list.bandwidth, {{"type", "bandwidth"}, {"capabilities", {{"bandwidth", true}}}});
     json versions = json::array({list_version});
     if (all_speak_newer)
         versions.push_back(newer_version);
@@ -125,6 +135,16 @@ std::string render_conflist(const CniList& list)
                            {"loadOnlyInlinedPlugins", true},
                            {"plugins", chain}};
     return document.dump(2) + "\n";
+}
+
+bool chains(std::string_view conflist, std::string_view plugin)
+{
+    const json document = json::parse(conflist, nullptr, false);
+    if (!document.is_object() || !document.contains("plugins") || !document["plugins"].is_array())
+        return false;
+    return std::ranges::any_of(document["plugins"], [&](const json& part) {
+        return part.is_object() && part.contains("type") && part["type"] == plugin;
+    });
 }
 
 std::vector<std::string> files_before_ours(std::vector<std::string> names)
@@ -142,12 +162,18 @@ void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t 
         return;
     look_for_others();
     const std::vector<CniPlugin> plugins = read_plugins();
+    const HostPortsBy host_ports = choose_host_ports(plugins);
+    if (options_.bandwidth)
+        look_for_unusable(plugins, "bandwidth", "the pods' bandwidth annotations have no effect");
     if (pod_cidrs.empty())
         return;
     const bool is_stamped = stamp_agent_state();
     write(render_conflist({.pod_cidrs = pod_cidrs,
                            .bridge = options_.bridge,
                            .mode = options_.mode,
+                           .host_ports = host_ports,
+                           .host_port_dir = options_.host_port_dir,
+                           .bandwidth = options_.bandwidth,
                            .plugins = plugins,
                            .mtu = mtu,
                            .import_from = options_.import_from,
@@ -193,19 +219,67 @@ std::vector<CniPlugin> CniConfigFile::read_plugins()
     if (!plugins) {
         findings_.push_back({"cni-plugins-unknown",
                              options_.plugins.string() + " cannot be read: " + plugins.error().text() +
-                                 "; portmap is left out, so hostPort does not work",
+                                 "; the plugins portmap and bandwidth are left out",
                              "run routelet install again (restart this node's Routelet pod)"});
         return {};
     }
-    if (const CniPlugin* portmap = find_plugin(*plugins, "portmap");
-        portmap != nullptr && !portmap->speaks(list_version))
-        findings_.push_back(
-            {"cni-plugin-unusable",
-             "portmap is installed but does not say that it speaks CNI 1.0.0; it is left out, so "
-             "hostPort does not work",
-             "install a newer portmap (containernetworking/plugins 1.0 or later), then restart "
-             "this node's Routelet pod"});
     return *plugins;
+}
+
+// A pod keeps its rules of portmap until portmap's own DEL, which the runtime calls while it is chained; a
+// reboot takes both. Pods of this boot may have some where our configuration of this boot chains it, and
+// where the network before this one had pods.
+bool CniConfigFile::has_pods_of_portmap() const
+{
+    if (!options_.import_from.empty())
+        return true;
+    const Result<bool> was_written_now = cni::is_of_this_boot(options_.agent_state);
+    const auto present = read_file(options_.directory / file_name);
+    return was_written_now && *was_written_now && present && chains(*present, "portmap");
+}
+
+HostPortsBy CniConfigFile::choose_host_ports(const std::vector<CniPlugin>& plugins)
+{
+    if (options_.host_ports == HostPortChoice::native)
+        return HostPortsBy::native;
+    if (options_.host_ports == HostPortChoice::none)
+        return HostPortsBy::none;
+    if (options_.host_ports == HostPortChoice::portmap) {
+        look_for_unusable(plugins, "portmap", "hostPort does not work");
+        return HostPortsBy::portmap;
+    }
+    const CniPlugin* portmap = find_plugin(plugins, "portmap");
+    const bool is_first_time = !keeps_portmap_.has_value();
+    if (is_first_time)
+        keeps_portmap_ = has_pods_of_portmap();
+    if (!*keeps_portmap_ || portmap == nullptr || !portmap->speaks(list_version))
+        return HostPortsBy::native;
+    if (is_first_time)
+        log_.write(LogLine(LogLevel::info, "host-ports-by-portmap")
+                       .with("detail",
+                             "pods that are there may have rules of the plugin portmap, which only portmap "
+                             "removes; it stays chained until this node boots, and while --import-pods is "
+                             "given")
+                       .with("remedy", "to change over now: drain this node, then give --host-ports native"));
+    return HostPortsBy::portmap;
+}
+
+// Told of what is wanted and not there, or too old to be chained.
+void CniConfigFile::look_for_unusable(const std::vector<CniPlugin>& plugins, std::string_view type,
+                                      const char* effect)
+{
+    const CniPlugin* plugin = find_plugin(plugins, type);
+    if (plugin != nullptr && plugin->speaks(list_version))
+        return;
+    const std::string name(type);
+    findings_.push_back(
+        {"cni-plugin-unusable",
+         (plugin == nullptr ? name + " is not installed"
+                            : name + " is installed but does not say that it speaks CNI 1.0.0") +
+             "; it is left out, so " + effect,
+         "install " + name +
+             " (containernetworking/plugins 1.0 or later), then restart this "
+             "node's Routelet pod"});
 }
 
 void CniConfigFile::write(const std::string& content)

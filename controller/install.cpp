@@ -24,7 +24,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view own_plugin = "routelet-cni";
 // In the order in which the network configuration has them.
-constexpr std::array chained_plugins = {own_plugin, std::string_view("portmap")};
+constexpr std::array chained_plugins = {own_plugin, std::string_view("portmap"),
+                                        std::string_view("bandwidth")};
 
 std::string remedy_for(const boost::system::error_code& code, const std::string& folder)
 {

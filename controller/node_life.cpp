@@ -19,6 +19,8 @@ namespace {
 // A node that stays unready says so again, so that whoever looks at the end of its log sees why.
 constexpr std::chrono::minutes repeat_unready{5};
 
+constexpr const char* host_port_folder = "host-ports"; // of the state directory
+
 } // namespace
 
 NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const Reconciler& reconciler,
@@ -30,6 +32,9 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
                    .plugins = options_.state_dir / "plugins.json",
                    .bridge = options_.bridge,
                    .mode = options_.cni_mode,
+                   .host_ports = options_.host_ports,
+                   .host_port_dir = options_.state_dir / host_port_folder,
+                   .bandwidth = options_.bandwidth,
                    .import_from = options_.import_from,
                    .agent_state = options_.state_dir / "converged",
                    .log_file = options_.state_dir / "cni.log"},
@@ -54,7 +59,12 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
 
 void NodeLife::keep_plugin_state(const std::filesystem::path& folder)
 {
-    sweep_.emplace(ReservationSweep::Options{.folder = folder}, log_);
+    sweep_.emplace(
+        ReservationSweep::Options{.folder = folder, .host_ports = options_.state_dir / host_port_folder},
+        log_);
+    connection_sweep_.emplace(io_, ConnectionSweep::Options{.folder = folder}, log_);
+    // Whatever host ports are done by now: pods that are there may have some of the plugin's.
+    host_port_keeper_.emplace(io_, options_.state_dir / host_port_folder, log_);
     if (options_.cni_mode == cni::Mode::bridge)
         bridge_keeper_.emplace(BridgeKeeper::Options{.bridge = options_.bridge, .folder = folder}, log_);
 }
@@ -66,6 +76,10 @@ void NodeLife::start(std::function<void(std::exception_ptr)> failed)
         asio::co_spawn(io_, server_->run(), failed);
     if (sweep_)
         asio::co_spawn(io_, sweep_->run(io_), failed);
+    if (connection_sweep_)
+        asio::co_spawn(io_, connection_sweep_->run(), failed);
+    if (host_port_keeper_)
+        asio::co_spawn(io_, host_port_keeper_->run(), failed);
     if (network_condition_)
         asio::co_spawn(io_, network_condition_->run(), failed);
     if (events_)
@@ -162,6 +176,8 @@ std::vector<Finding> NodeLife::findings() const
         add(sweep_->findings());
     if (bridge_keeper_)
         add(bridge_keeper_->findings());
+    if (host_port_keeper_)
+        add(host_port_keeper_->findings());
     if (server_)
         add(server_->findings());
     if (network_condition_)

@@ -1,7 +1,9 @@
 #pragma once
 #include "controller/bridge_keeper.h"
 #include "controller/cni_config.h"
+#include "controller/connection_sweep.h"
 #include "controller/finding_log.h"
+#include "controller/host_port_keeper.h"
 #include "controller/http.h"
 #include "controller/network_condition.h"
 #include "controller/node_events.h"
@@ -33,6 +35,8 @@ public:
         std::string bridge;
         std::filesystem::path cni_conf_dir; // empty: no CNI configuration is written
         cni::Mode cni_mode = cni::Mode::bridge;
+        HostPortChoice host_ports = HostPortChoice::automatic;
+        bool bandwidth = false; // the plugin of that name is chained, where it is installed
         std::filesystem::path state_dir;
         std::filesystem::path import_from; // see CniList
         std::optional<HttpAddress> health; // none: no endpoint
@@ -86,7 +90,9 @@ private:
     ApiState api_;
     CniConfigFile cni_config_;
     std::optional<ReservationSweep> sweep_;
+    std::optional<ConnectionSweep> connection_sweep_;
     std::optional<BridgeKeeper> bridge_keeper_;
+    std::optional<HostPortKeeper> host_port_keeper_;
     std::optional<HttpServer> server_;
     OwnNode own_node_;
     std::optional<NetworkCondition> network_condition_;

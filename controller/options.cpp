@@ -63,6 +63,10 @@ enum class Role { node, router };
 const std::map<std::string, Role> roles = {{"node", Role::node}, {"router", Role::router}};
 const std::map<std::string, OffLink> off_links = {{"skip", OffLink::skip}, {"gateway", OffLink::gateway}};
 const std::map<std::string, cni::Mode> cni_modes = {{"bridge", cni::Mode::bridge}, {"ptp", cni::Mode::ptp}};
+const std::map<std::string, HostPortChoice> host_port_choices = {{"auto", HostPortChoice::automatic},
+                                                                 {"native", HostPortChoice::native},
+                                                                 {"portmap", HostPortChoice::portmap},
+                                                                 {"none", HostPortChoice::none}};
 const std::map<std::string, LogFormat> log_formats = {{"text", LogFormat::text}, {"json", LogFormat::json}};
 const std::map<std::string, LogLevel> log_levels = {{"debug", LogLevel::debug},
                                                     {"info", LogLevel::info},
@@ -103,6 +107,7 @@ struct RawOptions {
     bool verbose = false;
     std::string cni_conf_dir;
     std::string cni_mode = "bridge";
+    std::string host_ports = "auto";
     std::string state_dir = "/run/routelet";
     std::string health_address = "127.0.0.1:9482";
     std::string status_output = "text";
@@ -131,6 +136,19 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
         ->envname("ROUTELET_CNI_MODE")
         ->check(CLI::IsMember(names_of(cni_modes)))
         ->capture_default_str();
+    run.add_option(
+           "--host-ports", raw.host_ports,
+           "Who leads hostPorts to pods: native, routelet-cni itself; portmap, the plugin of that name, "
+           "chained where it is installed; none; or auto, native but for nodes whose pods may have rules "
+           "of portmap: until their next boot, and while --import-pods is given")
+        ->envname("ROUTELET_HOST_PORTS")
+        ->check(CLI::IsMember(names_of(host_port_choices)))
+        ->capture_default_str();
+    run.add_flag(
+           "--bandwidth", options.life.bandwidth,
+           "Chain the plugin bandwidth where it is installed, for the annotations "
+           "kubernetes.io/ingress-bandwidth and egress-bandwidth; each pod's start takes some ms longer")
+        ->envname("ROUTELET_BANDWIDTH");
     run.add_option(
            "--import-pods", options.life.import_from,
            "Folder on the node where the plugin host-local has the addresses of the network before, such as "
@@ -223,8 +241,8 @@ void check_router(const CLI::App& run, const RunOptions& options)
     const auto refuse = [](const std::string& option, const std::string& why) {
         throw CLI::ValidationError(option + " does not go with --role router: " + why);
     };
-    for (const char* option : {"--node-name", "--bridge", "--cni-conf-dir", "--cni-mode", "--import-pods",
-                               "--mtu", "--state-dir", "--masquerade-exempt"})
+    for (const char* option : {"--node-name", "--bridge", "--cni-conf-dir", "--cni-mode", "--host-ports",
+                               "--import-pods", "--mtu", "--state-dir", "--masquerade-exempt"})
         if (run.get_option(option)->count() > 0)
             refuse(option, "a router has no Node and no pods of its own");
     const auto check_flag = [&](const char* flag, bool value) {
@@ -232,6 +250,7 @@ void check_router(const CLI::App& run, const RunOptions& options)
             refuse(flag, "a router has no Node and no pods of its own");
     };
     check_flag("--masquerade", options.egress.masquerade);
+    check_flag("--bandwidth", options.life.bandwidth);
     check_flag("--events", options.life.events);
     check_flag("--network-unavailable-condition", options.life.network_unavailable_condition);
     if (options.reconciler.plan.off_link == OffLink::gateway)
@@ -442,6 +461,7 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.life.bridge = options.reconciler.pod_bridge;
     options.life.cni_conf_dir = raw.cni_conf_dir;
     options.life.cni_mode = cni_modes.at(raw.cni_mode);
+    options.life.host_ports = host_port_choices.at(raw.host_ports);
     options.life.state_dir = raw.state_dir;
     options.life.look_interval = std::min(options.life.look_interval, options.check_interval);
     if (!raw.health_address.empty())

@@ -53,11 +53,13 @@ void ReservationSweep::note_abandoned(const std::vector<cni::AttachmentId>& aban
 
 Result<> ReservationSweep::free_due(netlink::Socket& host, Clock::time_point now)
 {
+    const cni::HostPorts ports(
+        options_.host_ports, [this](const LogLine& line) { log_.write(line); }, std::chrono::milliseconds(0));
     for (auto entry = abandoned_since_.begin(); entry != abandoned_since_.end();) {
         const auto [id, since] = *entry++;
         if (now - since < options_.grace)
             continue;
-        const auto freed = cni::free_abandoned(host, options_.folder, id, options_.grace);
+        const auto freed = cni::free_abandoned(host, options_.folder, ports, id, options_.grace);
         if (!freed && cni::has_code(freed.error(), cni::ErrorCode::try_again_later))
             return {}; // the plugin is at work; the next look is soon enough
         if (!freed)

@@ -28,7 +28,8 @@ class ReservationSweep {
 public:
     using Clock = Cause::Clock;
     struct Options {
-        std::filesystem::path folder; // the network's, in the plugin's dataDir
+        std::filesystem::path folder;     // the network's, in the plugin's dataDir
+        std::filesystem::path host_ports; // the plugin's "hostPortDir"
         std::chrono::seconds grace{600};
         std::chrono::seconds interval{120};
     };

@@ -65,7 +65,7 @@ configure_node()
 {
     local name=$1 root=$nodes/$1/root address="192.168.1.$((10 + $(node_number "$1")))"
     mkdir -p "$root"/etc/{containerd,kubernetes} "$root"/opt/cni/bin
-    cp "$kubernetes/portmap" "$root/opt/cni/bin/"
+    cp "$kubernetes/portmap" "$kubernetes/bandwidth" "$root/opt/cni/bin/"
     [[ $name != node01 ]] || cp "$kubernetes/loopback" "$root/opt/cni/bin/" # the others have Routelet's
     cp "$control_plane/ca.crt" "$control_plane/$name.crt" "$control_plane/$name.key" \
         "$control_plane/$name-serving.crt" "$control_plane/$name-serving.key" "$root/etc/kubernetes/"

@@ -23,7 +23,7 @@ public:
                 lines.push_back(line);
                 return true;
             }};
-    ReservationSweep sweep{{.folder = state()}, log};
+    ReservationSweep sweep{{.folder = state(), .host_ports = host_ports()}, log};
     ReservationSweep::Clock::time_point now = ReservationSweep::Clock::now();
 
     SweepFixture() { config["ipam"]["ranges"] = nlohmann::json::parse(R"([[{"subnet": "10.244.1.0/24"}]])"); }

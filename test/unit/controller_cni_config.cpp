@@ -18,9 +18,19 @@ const std::vector<std::string> old_versions = {"0.3.0", "0.3.1", "0.4.0", "1.0.0
 const std::vector<std::string> all_versions = {"0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"};
 const CniPlugin ours = {"routelet-cni", all_versions};
 
-json rendered(const std::vector<IpPrefix>& pod_cidrs, const std::vector<CniPlugin>& plugins)
+json rendered(const std::vector<IpPrefix>& pod_cidrs, const std::vector<CniPlugin>& plugins,
+              HostPortsBy host_ports = HostPortsBy::none)
 {
-    return json::parse(render_conflist({.pod_cidrs = pod_cidrs, .bridge = "v-net-0", .plugins = plugins}));
+    return json::parse(render_conflist(
+        {.pod_cidrs = pod_cidrs, .bridge = "v-net-0", .host_ports = host_ports, .plugins = plugins}));
+}
+
+json types_in(const json& list)
+{
+    json types = json::array();
+    for (const json& part : list["plugins"])
+        types.push_back(part["type"]);
+    return types;
 }
 
 struct Folder {
@@ -34,8 +44,9 @@ struct Folder {
                 return true;
             }};
     std::filesystem::path agent_state = temporary.path / "run" / "converged";
-    CniConfigFile file{
-        {.directory = directory, .plugins = plugins, .bridge = "v-net-0", .agent_state = agent_state}, log};
+    CniConfigFile::Options options{
+        .directory = directory, .plugins = plugins, .bridge = "v-net-0", .agent_state = agent_state};
+    CniConfigFile file{options, log};
     std::vector<IpPrefix> own{"10.244.1.0/24"_net};
 
     Folder() { std::filesystem::create_directory(directory); }
@@ -54,6 +65,8 @@ struct Folder {
 };
 
 using Strings = std::vector<std::string>;
+
+constexpr const char* portmap_installed = R"({"plugins": [{"type": "portmap", "cniVersions": ["1.0.0"]}]})";
 
 } // namespace
 
@@ -78,6 +91,7 @@ TEST_CASE("the MTU, the folder of the network before and the plugin's files are 
 {
     const std::string list = render_conflist({.pod_cidrs = {"10.244.1.0/24"_net},
                                               .bridge = "cni0",
+                                              .host_port_dir = "/run/routelet/host-ports",
                                               .plugins = {},
                                               .mtu = 1450,
                                               .import_from = "/var/lib/cni/networks/cbr0",
@@ -89,6 +103,7 @@ TEST_CASE("the MTU, the folder of the network before and the plugin's files are 
     CHECK(part["ipam"]["importFrom"] == "/var/lib/cni/networks/cbr0");
     CHECK(part["agentState"] == "/run/routelet/converged");
     CHECK(part["logFile"] == "/run/routelet/cni.log");
+    CHECK(part["hostPortDir"] == "/run/routelet/host-ports");
 }
 
 TEST_CASE("where the node is to route to each pod, the plugin is told so", "[cni-config]")
@@ -119,13 +134,56 @@ TEST_CASE("plugins are chained where they can be, in the newest version that all
     }));
     CAPTURE(row.what);
 
-    const json list = rendered({"10.244.1.0/24"_net}, row.plugins);
+    const json list = rendered({"10.244.1.0/24"_net}, row.plugins, HostPortsBy::portmap);
 
+    CHECK_FALSE(list["plugins"][0].contains("capabilities"));
     CHECK(list["cniVersions"] == row.versions);
     CHECK((list["plugins"].size() == 2) == row.has_portmap);
     if (row.has_portmap)
         CHECK(list["plugins"][1] ==
               json::parse(R"({"type": "portmap", "capabilities": {"portMappings": true}, "snat": true})"));
+}
+
+TEST_CASE("host ports are the plugin's own, portmap's or nobody's", "[cni-config]")
+{
+    const std::vector<CniPlugin> plugins = {ours, {"portmap", all_versions}, {"bandwidth", all_versions}};
+    const json native = rendered({"10.244.1.0/24"_net}, plugins, HostPortsBy::native);
+    CHECK(types_in(native) == json({"routelet-cni"}));
+    CHECK(native["plugins"][0]["capabilities"] == json::parse(R"({"portMappings": true})"));
+
+    const json by_portmap = rendered({"10.244.1.0/24"_net}, plugins, HostPortsBy::portmap);
+    CHECK(types_in(by_portmap) == json({"routelet-cni", "portmap"}));
+    CHECK_FALSE(by_portmap["plugins"][0].contains("capabilities"));
+
+    const json none = rendered({"10.244.1.0/24"_net}, plugins, HostPortsBy::none);
+    CHECK(types_in(none) == json({"routelet-cni"}));
+    CHECK_FALSE(none["plugins"][0].contains("capabilities"));
+}
+
+TEST_CASE("bandwidth is chained last, where it is wanted and can be", "[cni-config]")
+{
+    const auto list = [](const std::vector<CniPlugin>& plugins) {
+        return json::parse(render_conflist({.pod_cidrs = {"10.244.1.0/24"_net},
+                                            .bridge = "v-net-0",
+                                            .host_ports = HostPortsBy::portmap,
+                                            .bandwidth = true,
+                                            .plugins = plugins}));
+    };
+    const json both = list({ours, {"portmap", all_versions}, {"bandwidth", old_versions}});
+    CHECK(types_in(both) == json({"routelet-cni", "portmap", "bandwidth"}));
+    CHECK(both["plugins"][2] == json::parse(R"({"type": "bandwidth", "capabilities": {"bandwidth": true}})"));
+    CHECK(both["cniVersions"] == json({"1.0.0"}));
+    CHECK(types_in(list({ours})) == json({"routelet-cni"}));
+    CHECK(types_in(list({ours, {"bandwidth", {"0.4.0"}}})) == json({"routelet-cni"}));
+}
+
+TEST_CASE("a configuration chains what is among its plugins; what is none chains nothing", "[cni-config]")
+{
+    CHECK(chains(R"({"plugins": [{"type": "a"}, {"type": "portmap"}]})", "portmap"));
+    const auto other = GENERATE("", "{", "[]", "{}", R"({"plugins": {"type": "portmap"}})",
+                                R"({"plugins": ["portmap", {}, {"type": 1}]})", R"({"type": "portmap"})");
+    CAPTURE(other);
+    CHECK_FALSE(chains(other, "portmap"));
 }
 
 TEST_CASE("what routelet install wrote down is read", "[cni-config]")
@@ -192,16 +250,67 @@ TEST_CASE("the file is written when the node is ready, and kept what it should b
         f.file.check(f.own, 9000);
         CHECK(json::parse(need(read_file(f.conflist)))["plugins"][0]["mtu"] == 9000);
     }
-    SECTION("it chains portmap once that is installed")
+    SECTION("it chains portmap once that is installed, if that is wanted")
     {
-        f.put(f.plugins, R"({"plugins": [{"type": "portmap", "cniVersions": ["1.0.0"]}]})");
-        f.file.check(f.own, 0);
+        f.options.host_ports = HostPortChoice::portmap;
+        CniConfigFile file(f.options, f.log);
+        f.put(f.plugins, portmap_installed);
+        file.check(f.own, 0);
         CHECK_THAT(need(read_file(f.conflist)), has_text("portmap"));
     }
     SECTION("it stays while the node is not ready")
     {
         f.file.check({}, 0);
         CHECK(need(read_file(f.conflist)) == content);
+    }
+}
+
+// An agent that was updated must not leave rules behind that nobody removes.
+TEST_CASE("portmap stays chained while pods of this boot may have its rules", "[cni-config]")
+{
+    Folder f;
+    f.put(f.plugins, portmap_installed);
+    const auto types = [&] {
+        f.file.check(f.own, 0);
+        return types_in(json::parse(need(read_file(f.conflist))));
+    };
+    const json with_portmap = {"routelet-cni", "portmap"};
+    const json alone = {"routelet-cni"};
+    SECTION("on a new node it is not")
+    {
+        CHECK(types() == alone);
+    }
+    SECTION("where it is chained, and the node was set up since it booted")
+    {
+        f.options.host_ports = HostPortChoice::portmap;
+        CniConfigFile(f.options, f.log).check(f.own, 0);
+        CHECK(types() == with_portmap);
+        CHECK_THAT(f.lines.back(), has_text("event=host-ports-by-portmap"));
+        CHECK(types() == with_portmap);
+
+        f.options.host_ports = HostPortChoice::native; // a person knows better
+        CniConfigFile(f.options, f.log).check(f.own, 0);
+        CHECK(types_in(json::parse(need(read_file(f.conflist)))) == alone);
+    }
+    SECTION("where it was chained before the node booted, it is not")
+    {
+        f.options.host_ports = HostPortChoice::portmap;
+        CniConfigFile(f.options, f.log).check(f.own, 0);
+        f.put(f.agent_state, "00000000-0000-4000-8000-000000000000\n");
+        CHECK(types() == alone);
+    }
+    SECTION("where the network before has pods")
+    {
+        f.options.import_from = "/var/lib/cni/networks/cbr0";
+        CniConfigFile(f.options, f.log).check(f.own, 0);
+        CHECK(types_in(json::parse(need(read_file(f.conflist)))) == with_portmap);
+    }
+    SECTION("but not where it is gone")
+    {
+        f.options.host_ports = HostPortChoice::portmap;
+        CniConfigFile(f.options, f.log).check(f.own, 0);
+        std::filesystem::remove(f.plugins);
+        CHECK(types() == alone);
     }
 }
 
@@ -285,11 +394,18 @@ TEST_CASE("what keeps pods from Routelet's network is a finding, and nothing of 
         CHECK(f.codes() == Strings{"cni-plugins-unknown"});
         CHECK(std::filesystem::exists(f.conflist));
     }
-    SECTION("a portmap that cannot be chained")
+    SECTION("a portmap that is wanted and cannot be chained, or is not there")
     {
+        f.options.host_ports = HostPortChoice::portmap;
+        f.options.bandwidth = true;
+        CniConfigFile file(f.options, f.log);
         f.put(f.plugins, R"({"plugins": [{"type": "portmap", "cniVersions": []}]})");
-        f.file.check(f.own, 0);
-        CHECK(f.codes() == Strings{"cni-plugin-unusable"});
+        file.check(f.own, 0);
+        REQUIRE(file.findings().size() == 2);
+        CHECK(file.findings()[0].code == "cni-plugin-unusable");
+        CHECK_THAT(file.findings()[0].detail, has_text("portmap is installed but does not say"));
+        CHECK(file.findings()[1].code == "cni-plugin-unusable");
+        CHECK_THAT(file.findings()[1].detail, has_text("bandwidth is not installed"));
     }
 }
 

@@ -229,13 +229,15 @@ TEST_CASE_METHOD(Node, "plugins.json has the plugins that are there, with the CN
         CHECK(plugins() ==
               nlohmann::json::parse(R"([{"type":"routelet-cni","cniVersions":["1.0.0","1.1.0"]}])"));
     }
-    SECTION("portmap behind ours, and no plugin that we do not chain")
+    SECTION("portmap and bandwidth behind ours, and no plugin that we do not chain")
     {
+        put(options.cni_bin_dir / "firewall", plugin_that_says(R"(["1.0.0"])"));
         put(options.cni_bin_dir / "portmap", plugin_that_says(R"(["0.4.0","1.0.0"])"));
         put(options.cni_bin_dir / "bandwidth", plugin_that_says(R"(["1.0.0"])"));
         need(install(options, log));
         CHECK(plugins() == nlohmann::json::parse(R"([{"type":"routelet-cni","cniVersions":["1.0.0","1.1.0"]},
-                                                     {"type":"portmap","cniVersions":["0.4.0","1.0.0"]}])"));
+                                                     {"type":"portmap","cniVersions":["0.4.0","1.0.0"]},
+                                                     {"type":"bandwidth","cniVersions":["1.0.0"]}])"));
     }
     SECTION("a plugin that cannot be asked has none, and the log says why")
     {

@@ -34,9 +34,18 @@ check "the DaemonSet is rolled out" rolled_out 60
 check "node01 is routed on the others" within 5 have_routes "$(routes_to node01)" node02 node03
 check "node02 is routed on the others" within 5 have_routes "$(routes_to node02)" node01 node03
 check "node03 is routed on the others" within 5 have_routes "$(routes_to node03)" node01 node02
-has_readable_conflist() { jq --exit-status '.name == "routelet" and (.plugins | map(.type)) == ["routelet-cni", "portmap"]
-    and .cniVersions == ["1.0.0", "1.1.0"]' "$nodes/$1/root/etc/cni/net.d/05-routelet.conflist" >"$work/why"; }
-check "the CNI configuration offers 1.1.0 and chains portmap" has_readable_conflist node01
+# chains NODE TYPE...: exactly these, behind the plugin.
+chains()
+{
+    local node=$1
+    shift
+    jq --compact-output '.plugins | map(.type)' "$nodes/$node/root/etc/cni/net.d/05-routelet.conflist" >"$work/why"
+    [[ $(<"$work/why") == "$(jq --null-input --compact-output '$ARGS.positional' --args routelet-cni "$@")" ]]
+}
+offers() { jq --exit-status '.name == "routelet" and .cniVersions == ["1.0.0", "1.1.0"]
+    and .plugins[0].capabilities.portMappings' "$nodes/$1/root/etc/cni/net.d/05-routelet.conflist" >"$work/why"; }
+check "the CNI configuration offers 1.1.0 and host ports" offers node01
+check "it chains no other plugin, though there are some" chains node01
 plugin=$nodes/node01/root/opt/cni/bin/routelet-cni
 is_at_most() { (($(stat --format %s "$2") <= $1)); }
 needs_no_library() { [[ $(readelf --dynamic --wide "$1" 2>&1) != *NEEDED* ]]; }

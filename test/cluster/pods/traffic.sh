@@ -114,6 +114,13 @@ check "every pod reaches every node, and is seen at its own address" pods_reach_
 check "hostPort: a pod's port is reached at its node's address from outside, IPv4" gets 192.168.1.12 8088 on outside
 check "and IPv6" gets fd00:192:168:1::12 8088 on outside
 check "and from a pod of another node" gets 192.168.1.12 8088 in_pod second
+check "and from a pod of the same node" gets 192.168.1.11 8088 in_pod second
+check "and from the pod itself" gets 192.168.1.12 8088 in_pod "$(tools_on node02)"
+check "and from the node by 127.0.0.1" gets 127.0.0.1 8088 in_node node02
+check "the pod sees who asks from outside" sees 192.168.1.1 192.168.1.12 8088 on outside
+must in_node node02 nft delete table inet routelet-hostports
+check "somebody removes the table, and the agent writes it anew" within 5 gets 192.168.1.12 8088 on outside
+check "which its log tells" within 5 logs node02 host-ports-restored "the table is missing"
 
 service() { admin get service tools -o json | jq --raw-output --arg family "$1" '.spec.clusterIPs[] | select(contains(":") == ($family == "6"))'; }
 service_answers()
