@@ -6,8 +6,11 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <charconv>
 #include <limits>
+#include <span>
 
 namespace routelet::cni {
 namespace {
@@ -412,11 +415,28 @@ Result<std::uint16_t> parse_port(const json& object, const char* key)
     return static_cast<std::uint16_t>(value);
 }
 
-// {"hostPort": 8080, "containerPort": 80, "protocol": "tcp", "hostIP": "192.168.1.11"}
-Result<PortMapping> parse_port_mapping(const json& object)
+// The same with these keys in their usual spelling. containerd writes HostPort, and counts on plugins to read
+// keys as Go does, whatever their case; all others are case-sensitive here.
+json with_usual_keys(const json& object, std::span<const std::string_view> keys)
 {
-    if (!object.is_object())
+    const auto is_same = [](char a, char b) {
+        return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+    };
+    json usual = json::object();
+    for (const auto& [written, value] : object.items())
+        for (const std::string_view key : keys)
+            if (std::ranges::equal(written, key, is_same))
+                usual[std::string(key)] = value;
+    return usual;
+}
+
+// {"hostPort": 8080, "containerPort": 80, "protocol": "tcp", "hostIP": "192.168.1.11"}
+Result<PortMapping> parse_port_mapping(const json& written)
+{
+    constexpr std::array<std::string_view, 4> keys = {"hostPort", "containerPort", "protocol", "hostIP"};
+    if (!written.is_object())
         return invalid("\"portMappings\" has an entry that is not an object");
+    const json object = with_usual_keys(written, keys);
     const Result<std::uint16_t> host_port = parse_port(object, "hostPort");
     if (!host_port)
         return host_port.error();

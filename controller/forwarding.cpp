@@ -28,6 +28,11 @@ std::set<std::string> links_of_ipv6_routes(const Plan& plan, const LocalFacts& l
     return names;
 }
 
+bool has_ipv4(const std::vector<IpPrefix>& ranges)
+{
+    return std::ranges::find(ranges, IpFamily::v4, &IpPrefix::family) != ranges.end();
+}
+
 } // namespace
 
 void Ipv4Forwarding::follow(const Plan& plan, const LocalFacts& local)
@@ -36,8 +41,7 @@ void Ipv4Forwarding::follow(const Plan& plan, const LocalFacts& local)
     for (const PlannedRoute& planned : plan.routes)
         if (planned.destination.family() == IpFamily::v4)
             links_.insert(planned.link);
-    if (std::ranges::find(plan.gateway_pod_cidrs, IpFamily::v4, &IpPrefix::family) ==
-        plan.gateway_pod_cidrs.end())
+    if (!has_ipv4(plan.gateway_pod_cidrs) && !has_ipv4(plan.own_pod_cidrs))
         return;
     for (const DefaultGateway& gateway : local.gateways)
         if (gateway.address.family() == IpFamily::v4)

@@ -14,7 +14,8 @@
 namespace routelet::controller {
 
 // IPv4 forwarding on the links that packets for pods come in through: those that planned routes go out by,
-// and the default route's where podCIDRs are left to it. Per link, because that needs no writable /proc/sys
+// and the default routes', by which answers from the world outside come, and clients of pods' host ports, and
+// the pods whose podCIDRs are left to it. Per link, because that needs no writable /proc/sys
 // (docs/architecture.md). One thread.
 class Ipv4Forwarding {
 public:

@@ -107,3 +107,12 @@ TEST_CASE_METHOD(GuardedNode, "addresses of the own podCIDR never follow the def
         CHECK(way_to(free_address) == "unreachable");
     }
 }
+
+// Answers to its pods, and clients of their host ports, come in by the default route's link.
+TEST_CASE_METHOD(GuardedNode, "the only node of a cluster forwards from its default routes' links",
+                 "[kernel][reconcile]")
+{
+    run("sysctl -qw net.ipv4.conf.eth0.forwarding=0");
+    reconcile({dual_stack_node("1", "1")});
+    CHECK(link_of("eth0").forwards_ipv4);
+}

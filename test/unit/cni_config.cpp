@@ -4,6 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <netinet/in.h>
+
 using namespace routelet;
 using namespace routelet::cni;
 using namespace routelet::test;
@@ -315,6 +317,19 @@ TEST_CASE("the strongest wish for a MAC address wins, and all wished addresses c
     const PodNetwork pod = *need(parse_config(document.dump(), Verb::add, args)).pod;
     CHECK(pod.wanted_mac->to_string() == "0a:58:00:00:00:03");
     CHECK(pod.wanted_addresses == std::vector<IpAddress>{"10.244.1.5"_ip, "fd00::6"_ip});
+}
+
+TEST_CASE("ports that the runtime asks for are read, in any spelling that a runtime has", "[cni][config]")
+{
+    const auto mappings = GENERATE(
+        R"([{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
+            {"hostPort": 53, "containerPort": 5353, "protocol": "udp", "hostIP": "192.168.1.11"}])", // CRI-O
+        R"([{"HostPort": 8080, "ContainerPort": 80, "Protocol": "TCP", "HostIP": ""},
+            {"HostPort": 53, "ContainerPort": 5353, "Protocol": "udp", "HostIP": "192.168.1.11"}])"); // containerd
+    const Config config =
+        parsed(changed("/runtimeConfig", std::string(R"({"portMappings": )") + mappings + "}"));
+    CHECK(config.pod->port_mappings ==
+          std::vector<PortMapping>{{IPPROTO_TCP, {}, 8080, 80}, {IPPROTO_UDP, "192.168.1.11"_ip, 53, 5353}});
 }
 
 TEST_CASE("GC refuses a list with an entry that it does not understand", "[cni][config]")
