@@ -302,13 +302,15 @@ TEST_CASE("what is left to the gateway is told, and needs forwarding where the d
     f.kernel.state.routes.push_back(by_default);
     k8s::Node far = node("2");
     far.internal_ips = {"192.168.2.12"};
+    k8s::Node self = node("1");
+    self.pod_cidrs = {}; // pods of its own need forwarding there anyway
     const auto start = [&](OffLink off_link) {
         Reconciler reconciler(
             f.kernel, f.log,
             {.plan = {.node_name = "node01", .cluster_cidrs = {}, .service_cidrs = {}, .off_link = off_link},
              .identity = ours,
              .pod_bridge = "v-net-0"});
-        replace_nodes(reconciler, {node("1"), far});
+        replace_nodes(reconciler, {self, far});
         REQUIRE(reconciler.reconcile({"start", Cause::Clock::now()}));
         return reconciler;
     };
