@@ -4,19 +4,23 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
-#include <ctime>
 
 namespace routelet {
 namespace {
 
-// Without the zone.
+// Without the zone. gmtime(3) would read the machine's time zone first.
 std::string date_and_time(std::chrono::sys_seconds when)
 {
-    const std::time_t time = when.time_since_epoch().count();
-    std::tm utc{};
-    ::gmtime_r(&time, &utc);
+    const auto day = std::chrono::floor<std::chrono::days>(when);
+    const std::chrono::year_month_day date(day);
+    const std::chrono::hh_mm_ss time(when - day);
     std::array<char, 48> text{};
-    return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc)};
+    const int length =
+        std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d",
+                      static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                      static_cast<unsigned>(date.day()), static_cast<int>(time.hours().count()),
+                      static_cast<int>(time.minutes().count()), static_cast<int>(time.seconds().count()));
+    return {text.data(), static_cast<std::size_t>(length)};
 }
 
 // Takes that many digits off the text's beginning.
