@@ -20,13 +20,20 @@ YAML
     admin wait --for=condition=Ready "pod/$1" --timeout=60s >/dev/null
 }
 shaped() { in_node node01 tc qdisc show >"$work/why" && [[ $(grep -c 'qdisc tbf.*rate 10Mbit' "$work/why") == "$1" ]]; }
+# has_own_port PORT POD: on node01.
+has_own_port()
+{
+    in_node node01 nft list table inet routelet-hostports >"$work/why" 2>&1
+    grep --quiet "tcp \. $1 comment \"$2\"" "$work/why"
+}
 is_closed() { ! gets "$@"; }
 
 check "the agents are told to chain portmap and bandwidth" agents_with \
     '{"ROUTELET_HOST_PORTS": "portmap", "ROUTELET_BANDWIDTH": "true"}'
 check "they do" within 15 chains node01 portmap bandwidth
+sleep 2 # until containerd has read it
 check "a pod's host port is open" eval 'limited chained && gets 192.168.1.11 8099 on outside'
-check "it is portmap's" eval "! in_node node01 nft list table inet routelet-hostports | grep 8099"
+check "it is portmap's" eval '! has_own_port 8099 default/chained'
 check "the pod's bandwidth is limited, both ways" shaped 2
 check "ports of pods from before are still ours, and open" gets 192.168.1.12 8088 on outside
 
@@ -40,7 +47,8 @@ check "and bandwidth's limits are gone" within 10 shaped 0
 
 check "told so, they do without portmap" agents_with '{"ROUTELET_HOST_PORTS": "native", "ROUTELET_BANDWIDTH": "false"}'
 check "and without bandwidth" within 15 chains node01
+sleep 2 # until containerd has read it
 check "the next pod's host port is ours" eval 'limited native && gets 192.168.1.11 8099 on outside'
-check "and shows in nft" eval "in_node node01 nft list table inet routelet-hostports | grep --quiet 'tcp . 8099 comment \"default/native\"'"
+check "and shows in nft" has_own_port 8099 default/native
 must admin delete pod native --wait >/dev/null
 check "it closes with the pod" within 10 is_closed 192.168.1.11 8099 on outside
