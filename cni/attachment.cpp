@@ -387,6 +387,8 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     if (auto completed = complete_host(sides, id, network, attached, addresses); !completed)
         return completed.error();
     use_carrier(sides.host, host->index);
+    if (bridge && !bridge->has_carrier()) // as its first port has given it
+        use_carrier(sides.host, bridge->index);
     await_local(sides.pod, plain);
     return attached;
 }

@@ -71,32 +71,6 @@ Error without_nf_tables(const Error& error)
                        "leave host ports to the plugin portmap (routelet run --host-ports portmap)");
 }
 
-Result<> write_table(netlink::Socket& netfilter, const Records& records)
-{
-    const auto written = netfilter.execute_atomically(netlink::replace_table(host_port_table(records)));
-    return written ? Result<>() : without_nf_tables(written.error());
-}
-
-// By what is different; all of it where that is not possible, because somebody changed the table, or there is
-// none yet.
-Result<> change_table(const Records& before, const Records& after)
-{
-    Result<netlink::Socket> netfilter = netlink::Socket::open_netfilter();
-    if (!netfilter)
-        return without_nf_tables(netfilter.error());
-    if (netfilter->execute_atomically(change_host_port_table(before, after)))
-        return {};
-    return write_table(*netfilter, after);
-}
-
-Result<std::string> difference_of(netlink::Socket& netfilter, const Records& records)
-{
-    Result<std::string> difference = netlink::difference_of_table(netfilter, host_port_table(records));
-    if (!difference)
-        return without_nf_tables(difference.error());
-    return difference;
-}
-
 // After the table, whose guard keeps out what the setting would let in. Without it pods are reached as
 // before, but not by 127.0.0.1.
 void admit_loopback_from(netlink::Socket& host, const Records& records, const Report& report)
@@ -172,44 +146,98 @@ Result<> refuse_double(const HostPortRecord& record)
     return {};
 }
 
-// What a client's packets of before would go on to have done to them.
-Result<> forget_udp(netlink::Socket& host, const std::vector<HostPort>& ports)
+// The connections of UDP to this port.
+Result<> forget_udp_of(netlink::Socket& netfilter, const HostPort& port,
+                       const std::vector<netlink::InterfaceAddress>& addresses)
 {
-    if (std::ranges::none_of(ports, [](const HostPort& port) { return port.protocol == IPPROTO_UDP; }) ||
-        netlink::count_connections() == 0)
-        return {};
-    const auto addresses = netlink::list_addresses(host);
-    if (!addresses)
-        return addresses.error();
-    Result<netlink::Socket> netfilter = netlink::Socket::open_netfilter();
-    if (!netfilter)
-        return netfilter.error();
-    for (const HostPort& port : ports) {
-        if (port.protocol != IPPROTO_UDP)
-            continue;
-        const auto is_to_the_node = [&](const netlink::Connection& connection) {
+    const auto found = netlink::list_connections(
+        netfilter,
+        {.family = port.host.family(),
+         .protocol = port.protocol,
+         .original_destination_port = port.host_port},
+        [&](const netlink::Connection& connection) {
             const IpAddress& to = connection.original.destination;
-            return port.host.is_unspecified()
-                       ? std::ranges::find(*addresses, to, &netlink::InterfaceAddress::address) !=
-                             addresses->end()
-                       : to == port.host;
-        };
-        const auto found = netlink::list_connections(*netfilter,
-                                                     {.family = port.host.family(),
-                                                      .protocol = port.protocol,
-                                                      .original_destination_port = port.host_port},
-                                                     is_to_the_node);
-        const auto forgotten =
-            found ? netlink::forget_connections(*netfilter, *found) : Result<std::size_t>(found.error());
-        if (!forgotten)
-            return forgotten.error();
-    }
-    return {};
+            const auto is_ours = std::ranges::find(addresses, to, &netlink::InterfaceAddress::address);
+            return port.host.is_unspecified() ? is_ours != addresses.end() : to == port.host;
+        });
+    if (!found)
+        return found.error();
+    const auto forgotten = netlink::forget_connections(netfilter, *found);
+    return forgotten ? Result<>() : forgotten.error();
 }
 
 } // namespace
 
-Result<> HostPorts::claim(netlink::Socket& host, const HostPortRecord& record) const
+Result<netlink::Socket*> HostPorts::netfilter()
+{
+    if (!netfilter_) {
+        Result<netlink::Socket> opened = netlink::Socket::open_netfilter();
+        if (!opened)
+            return without_nf_tables(opened.error());
+        netfilter_ = std::move(*opened);
+    }
+    return &*netfilter_;
+}
+
+Result<> HostPorts::write_table(const Records& records)
+{
+    const auto socket = netfilter();
+    if (!socket)
+        return socket.error();
+    const auto written = (*socket)->execute_atomically(netlink::replace_table(host_port_table(records)));
+    return written ? Result<>() : without_nf_tables(written.error());
+}
+
+// By what is different; all of it where that is not possible, because somebody changed the table, or there is
+// none yet.
+Result<> HostPorts::change_table(const Records& before, const Records& after)
+{
+    const auto socket = netfilter();
+    if (!socket)
+        return socket.error();
+    if ((*socket)->execute_atomically(change_host_port_table(before, after)))
+        return {};
+    return write_table(after);
+}
+
+Result<std::string> HostPorts::difference_of(const Records& records)
+{
+    const auto socket = netfilter();
+    if (!socket)
+        return socket.error();
+    if (records.empty()) { // as when there was none yet
+        const Result<bool> is_there = netlink::has_table(**socket, host_port_table_name);
+        if (!is_there)
+            return without_nf_tables(is_there.error());
+        if (!*is_there)
+            return std::string{};
+    }
+    Result<std::string> difference = netlink::difference_of_table(**socket, host_port_table(records));
+    if (!difference)
+        return without_nf_tables(difference.error());
+    return difference;
+}
+
+// What a client's packets of before would go on to have done to them. No pod waits for it, and none stays.
+void HostPorts::forget_udp(netlink::Socket& host, const std::vector<HostPort>& ports)
+{
+    const auto is_udp = [](const HostPort& port) { return port.protocol == IPPROTO_UDP; };
+    if (std::ranges::none_of(ports, is_udp) || netlink::count_connections() == 0)
+        return;
+    const auto addresses = netlink::list_addresses(host);
+    const auto socket = netfilter();
+    Result<> forgotten = !addresses ? Result<>(addresses.error())
+                         : !socket  ? Result<>(socket.error())
+                                    : Result<>();
+    for (const HostPort& port : ports)
+        if (forgotten && is_udp(port))
+            forgotten = forget_udp_of(**socket, port, *addresses);
+    if (!forgotten)
+        report_(
+            LogLine(LogLevel::warn, "host-port-connections-kept").with("error", forgotten.error().text()));
+}
+
+Result<> HostPorts::claim(netlink::Socket& host, const HostPortRecord& record)
 {
     if (record.ports.empty())
         return {};
@@ -236,7 +264,8 @@ Result<> HostPorts::claim(netlink::Socket& host, const HostPortRecord& record) c
         (void)change_table(*records, before);
         return written;
     }
-    return forget_udp(host, record.ports);
+    forget_udp(host, record.ports);
+    return {};
 }
 
 void HostPorts::admit_loopback(netlink::Socket& host, const HostPortRecord& record) const
@@ -245,7 +274,7 @@ void HostPorts::admit_loopback(netlink::Socket& host, const HostPortRecord& reco
         admit_loopback_from(host, {record}, report_);
 }
 
-Result<> HostPorts::release(netlink::Socket& host, const AttachmentId& id) const
+Result<> HostPorts::release(netlink::Socket& host, const AttachmentId& id)
 {
     std::error_code unknown; // then the lock's way finds out
     if (!std::filesystem::exists(std::filesystem::symlink_status(directory_ / file_of(id), unknown)) &&
@@ -267,12 +296,11 @@ Result<> HostPorts::release(netlink::Socket& host, const AttachmentId& id) const
     records->erase(own);
     if (auto written = change_table(before, *records); !written)
         return written;
-    if (auto forgotten = forget_udp(host, ports); !forgotten)
-        return forgotten;
+    forget_udp(host, ports);
     return (*state)->remove(file_of(id)); // last, so that a kill before this leaves the way back
 }
 
-Result<std::string> HostPorts::repair(netlink::Socket& host) const
+Result<std::string> HostPorts::repair(netlink::Socket& host)
 {
     const Result<std::optional<StateDirectory>> state = StateDirectory::open_existing(directory_, patience_);
     if (!state)
@@ -282,27 +310,17 @@ Result<std::string> HostPorts::repair(netlink::Socket& host) const
     const Result<Records> records = read_records(**state, report_);
     if (!records)
         return records.error();
-    Result<netlink::Socket> netfilter = netlink::Socket::open_netfilter();
-    if (!netfilter)
-        return without_nf_tables(netfilter.error());
-    if (records->empty()) { // as when there was none yet
-        const Result<bool> is_there = netlink::has_table(*netfilter, host_port_table_name);
-        if (!is_there)
-            return without_nf_tables(is_there.error());
-        if (!*is_there)
-            return std::string{};
-    }
-    Result<std::string> difference = difference_of(*netfilter, *records);
+    Result<std::string> difference = difference_of(*records);
     if (!difference)
         return difference;
     if (!difference->empty())
-        if (auto written = write_table(*netfilter, *records); !written)
+        if (auto written = write_table(*records); !written)
             return written.error();
     admit_loopback_from(host, *records, report_);
     return difference;
 }
 
-Result<std::string> HostPorts::difference(const HostPortRecord& record) const
+Result<std::string> HostPorts::difference(const HostPortRecord& record)
 {
     const Result<std::optional<StateDirectory>> state = StateDirectory::open_existing(directory_, patience_);
     if (!state)
@@ -316,10 +334,7 @@ Result<std::string> HostPorts::difference(const HostPortRecord& record) const
         return std::string("its record is missing");
     if (own->ports != record.ports)
         return std::string("its record has others");
-    Result<netlink::Socket> netfilter = netlink::Socket::open_netfilter();
-    if (!netfilter)
-        return without_nf_tables(netfilter.error());
-    return difference_of(*netfilter, *records);
+    return difference_of(*records);
 }
 
 Result<std::vector<AttachmentId>> HostPorts::attachments(std::string_view network,

@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,7 +26,7 @@ namespace routelet::cni {
 //
 // Connections go on as they began, whatever the table says. Of UDP, where a client that sends on keeps an old
 // one alive, those to a port that comes or goes are forgotten, so that the next packet finds the pod that has
-// it by then.
+// it by then. Not thread-safe.
 class HostPorts {
 public:
     // Calls fail with try_again_later when another process has the lock for longer than `patience`.
@@ -39,30 +40,39 @@ public:
     // Gives the attachment these ports, in place of those that it had; none, and nothing is done. A port of
     // an attachment that has had no interface for a minute, and was never released, is taken over. Fails with
     // host_port_taken, naming who has it, and when the kernel has no nf_tables; the attachment has none then.
-    Result<> claim(netlink::Socket& host, const HostPortRecord& record) const;
+    Result<> claim(netlink::Socket& host, const HostPortRecord& record);
 
     // Lets the node itself reach the ports by 127.0.0.1, once the record's link is there.
     void admit_loopback(netlink::Socket& host, const HostPortRecord& record) const;
 
     // Takes all ports of the attachment back; having none is success, at the cost of one look for its file.
-    Result<> release(netlink::Socket& host, const AttachmentId& id) const;
+    Result<> release(netlink::Socket& host, const AttachmentId& id);
 
     // Writes the table anew if it is not what it should be, and so does with the links' setting
     // route_localnet. Returns what was different, in a few words; empty when nothing was.
-    Result<std::string> repair(netlink::Socket& host) const;
+    Result<std::string> repair(netlink::Socket& host);
 
     // For CHECK: how this record, or the kernel's table, differs from what it should be, in a few words;
     // empty when neither does.
-    Result<std::string> difference(const HostPortRecord& record) const;
+    Result<std::string> difference(const HostPortRecord& record);
 
     // The network's attachments with a record that is at least that old.
     Result<std::vector<AttachmentId>> attachments(std::string_view network,
                                                   std::chrono::seconds at_least) const;
 
 private:
+    Result<netlink::Socket*> netfilter();
+    Result<> write_table(const std::vector<HostPortRecord>& records);
+    Result<> change_table(const std::vector<HostPortRecord>& before,
+                          const std::vector<HostPortRecord>& after);
+    Result<std::string> difference_of(const std::vector<HostPortRecord>& records);
+    void forget_udp(netlink::Socket& host, const std::vector<HostPort>& ports);
+
     std::filesystem::path directory_;
     Report report_;
     std::chrono::milliseconds patience_;
+    // Kept: whoever closes one waits until what was removed from any table is out of use, some 15 ms.
+    std::optional<netlink::Socket> netfilter_;
 };
 
 } // namespace routelet::cni

@@ -98,7 +98,7 @@ Result<std::string> add(const Environment& call, const Config& config)
     if (!addresses)
         return addresses.error();
     // Before the attachment is complete, so that whoever finds it complete knows that its ports are open.
-    const HostPorts ports = host_ports(config.network);
+    HostPorts ports = host_ports(config.network);
     const HostPortRecord record = host_port_record(call, config, addresses_of(*addresses));
     if (auto claimed = ports.claim(sides->host, record); !claimed) {
         roll_back(*sides, call.id, config.network);

@@ -76,7 +76,7 @@ Result<Presence> look_for_abandoned(netlink::Socket& host, const std::filesystem
 }
 
 Result<std::vector<IpAddress>> free_abandoned(netlink::Socket& host, const std::filesystem::path& folder,
-                                              const HostPorts& ports, const AttachmentId& id,
+                                              HostPorts& ports, const AttachmentId& id,
                                               std::chrono::seconds at_least)
 {
     return AddressStore(folder).release_if(id, at_least,

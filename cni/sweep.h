@@ -33,7 +33,7 @@ Result<Presence> look_for_abandoned(netlink::Socket& host, const std::filesystem
 // Waits for nobody: try_again_later when another process has the lock. What another plugin reserved
 // (ipam.importFrom) is never touched.
 Result<std::vector<IpAddress>> free_abandoned(netlink::Socket& host, const std::filesystem::path& folder,
-                                              const HostPorts& ports, const AttachmentId& id,
+                                              HostPorts& ports, const AttachmentId& id,
                                               std::chrono::seconds at_least);
 
 } // namespace routelet::cni

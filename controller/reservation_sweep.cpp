@@ -53,7 +53,7 @@ void ReservationSweep::note_abandoned(const std::vector<cni::AttachmentId>& aban
 
 Result<> ReservationSweep::free_due(netlink::Socket& host, Clock::time_point now)
 {
-    const cni::HostPorts ports(
+    cni::HostPorts ports(
         options_.host_ports, [this](const LogLine& line) { log_.write(line); }, std::chrono::milliseconds(0));
     for (auto entry = abandoned_since_.begin(); entry != abandoned_since_.end();) {
         const auto [id, since] = *entry++;

@@ -60,7 +60,10 @@ public:
         in_netns(outside, [&] {
             run("ip link set lo up && ip link set eth0 up && ip address add 192.168.1.50/24 dev eth0 && "
                 "ip address add fd00:9::50/64 dev eth0 nodad && ip route add 10.244.0.0/16 via 192.168.1.11 "
-                "&& ip route add fd00:1::/64 via fd00:9::11");
+                "&& ip route add fd00:1::/64 via fd00:9::11 && "
+                // Who asks for a MAC address while the link has no carrier yet, asks again after a second.
+                "ping -q -c 1 -w 3 -i 0.2 192.168.1.11 >/dev/null && ping -q -c 1 -w 3 -i 0.2 fd00:9::11 "
+                ">/dev/null");
         });
     }
 
