@@ -400,7 +400,8 @@ TEST_CASE_METHOD(CniFixture, "the very first packet to the first pod of a bridge
 {
     const PodNetns pod = make_pod_netns();
     for (int i = 0; i < 30; ++i) {
-        for (const json& ip : add("one", pod)["ips"]) {
+        const json result = add("one", pod);
+        for (const json& ip : result["ips"]) {
             const std::string text = ip["address"];
             const IpAddress address = need(IpAddress::parse(text.substr(0, text.find('/'))));
             const UniqueFd server = in_netns(
