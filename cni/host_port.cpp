@@ -17,7 +17,7 @@ constexpr std::array protocols = {std::pair{std::string_view("tcp"), std::uint8_
 
 IpAddress any_address(IpFamily family)
 {
-    return IpPrefix::of(family == IpFamily::v4 ? IpAddress() : *IpAddress::parse("::"), 0).network();
+    return family == IpFamily::v4 ? IpAddress() : *IpAddress::parse("::");
 }
 
 // Up to the next blank, which it takes away with it.

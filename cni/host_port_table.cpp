@@ -7,7 +7,6 @@
 #include <net/if.h>
 
 #include <algorithm>
-#include <cstring>
 #include <iterator>
 
 namespace routelet::cni {
@@ -36,14 +35,6 @@ struct Family {
 };
 constexpr Family ipv4{IpFamily::v4, NFPROTO_IPV4, 12, 16, 4, "4", NftType::ipv4_addr};
 constexpr Family ipv6{IpFamily::v6, NFPROTO_IPV6, 8, 24, 16, "6", NftType::ipv6_addr};
-
-// A number as the kernel has it in its registers: in the machine's own byte order.
-Bytes number(std::uint32_t value)
-{
-    Bytes bytes(sizeof value);
-    std::memcpy(bytes.data(), &value, sizeof value);
-    return bytes;
-}
 
 Bytes interface_name(std::string_view name)
 {
@@ -124,7 +115,7 @@ nft::Rule is_of(const Family& family)
 
 nft::Rule to_the_node()
 {
-    return {nft::LoadDestinationType{}, nft::Equals{number(RTN_LOCAL)}};
+    return {nft::LoadDestinationType{}, nft::Equals{nft::number(RTN_LOCAL)}};
 }
 
 nft::Rule from_a_link()
@@ -149,7 +140,7 @@ nft::Rule is_ipv6_loopback()
 
 nft::Rule change_mark(bool is_set)
 {
-    return {nft::LoadMeta{NFT_META_MARK}, nft::Mask{number(~mark), is_set ? number(mark) : Bytes{}},
+    return {nft::LoadMeta{NFT_META_MARK}, nft::Mask{nft::number(~mark), is_set ? nft::number(mark) : Bytes{}},
             nft::SetMeta{NFT_META_MARK}};
 }
 
@@ -174,8 +165,8 @@ nft::Rule lead_to_pod(const Family& family, bool is_of_all)
 
 std::vector<NftChain> chains()
 {
-    const nft::Rule is_marked = {nft::LoadMeta{NFT_META_MARK}, nft::Mask{number(mark)},
-                                 nft::Equals{number(mark)}};
+    const nft::Rule is_marked = {nft::LoadMeta{NFT_META_MARK}, nft::Mask{nft::number(mark)},
+                                 nft::Equals{nft::number(mark)}};
     const nft::Rule leaves_the_node = {nft::LoadMeta{NFT_META_OIFNAME},
                                        nft::Equals{interface_name("lo"), true}};
     const nft::Rule masquerade = {nft::MasqueradeFullyRandom{}};

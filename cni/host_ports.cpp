@@ -71,6 +71,18 @@ Error without_nf_tables(const Error& error)
                        "leave host ports to the plugin portmap (routelet run --host-ports portmap)");
 }
 
+Result<> admit_loopback_from_link(netlink::Socket& host, const std::string& name)
+{
+    const auto link = netlink::find_link(host, name);
+    if (!link)
+        return link.error();
+    // One that is gone has no pod behind it. What is on is not written again: the kernel announces each time,
+    // and the agent plans anew.
+    if (!link->has_value() || (*link)->routes_localnet)
+        return {};
+    return host.execute(netlink::route_localnet((*link)->index));
+}
+
 // After the table, whose guard keeps out what the setting would let in. Without it pods are reached as
 // before, but not by 127.0.0.1.
 void admit_loopback_from(netlink::Socket& host, const Records& records, const Report& report)
@@ -78,13 +90,11 @@ void admit_loopback_from(netlink::Socket& host, const Records& records, const Re
     std::set<std::string> links;
     for (const HostPortRecord& record : records)
         links.insert(record.link);
-    for (const std::string& link : links) {
-        const auto admitted = host.execute(netlink::route_localnet(link));
-        if (!admitted && admitted.error().code != errc::no_such_device) // nothing is behind it then
+    for (const std::string& link : links)
+        if (auto admitted = admit_loopback_from_link(host, link); !admitted)
             report(LogLine(LogLevel::warn, "host-port-localhost-failed")
                        .with("link", link)
                        .with("error", admitted.error().text()));
-    }
 }
 
 // Whether it has no interface on the node, and is not just about to have one: then nobody waits for its
@@ -276,9 +286,8 @@ void HostPorts::admit_loopback(netlink::Socket& host, const HostPortRecord& reco
 
 Result<> HostPorts::release(netlink::Socket& host, const AttachmentId& id)
 {
-    std::error_code unknown; // then the lock's way finds out
-    if (!std::filesystem::exists(std::filesystem::symlink_status(directory_ / file_of(id), unknown)) &&
-        !unknown)
+    // As a rule a pod has none. What cannot be read is looked for with the lock.
+    if (const auto text = read_unlocked(directory_ / file_of(id)); text && !text->has_value())
         return {};
     const Result<std::optional<StateDirectory>> state = StateDirectory::open_existing(directory_, patience_);
     if (!state)

@@ -20,9 +20,9 @@ namespace routelet::cni {
 //     <id>:<ifname>   the ports of one attachment (record_text())
 //     damaged/        files that said nothing, kept for whoever wants to know
 //
-// The files are the truth: whoever changes one writes the table anew from all, in one step, with the folder's
-// lock, so packets meet the old table or the new one. A record comes before what it stands for, and goes
-// after it: whenever a process is killed, release() and repair() find what there is to do.
+// The files are the truth: whoever changes one makes the table what follows from all, in one step, with the
+// folder's lock, so packets meet the old table or the new one. A record comes before what it stands for, and
+// goes after it: whenever a process is killed, release() and repair() find what there is to do.
 //
 // Connections go on as they began, whatever the table says. Of UDP, where a client that sends on keeps an old
 // one alive, those to a port that comes or goes are forgotten, so that the next packet finds the pod that has
@@ -48,8 +48,8 @@ public:
     // Takes all ports of the attachment back; having none is success, at the cost of one look for its file.
     Result<> release(netlink::Socket& host, const AttachmentId& id);
 
-    // Writes the table anew if it is not what it should be, and so does with the links' setting
-    // route_localnet. Returns what was different, in a few words; empty when nothing was.
+    // Writes the table anew if it is not what it should be, and sets the links' route_localnet. Returns how
+    // the table was different, in a few words; empty when it was not.
     Result<std::string> repair(netlink::Socket& host);
 
     // For CHECK: how this record, or the kernel's table, differs from what it should be, in a few words;

@@ -24,8 +24,7 @@ namespace routelet::cni {
 // By what `routelet cleanup` knows the gateways' addresses (IFA_PROTO).
 inline constexpr std::uint8_t gateway_protocol = 82;
 
-// The gateways' addresses, and IPv6 forwarding. Anybody may do the
-// same at the same time.
+// The gateways' addresses, and IPv6 forwarding. Anybody may do the same at the same time.
 Result<> ensure_gateways(netlink::Socket& host, const PodNetwork& network);
 
 // What the pod's interface, which is up and has its addresses, needs to reach its gateways.

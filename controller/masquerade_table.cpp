@@ -5,7 +5,6 @@
 #include <linux/netfilter_ipv4.h>
 
 #include <algorithm>
-#include <cstring>
 #include <iterator>
 
 namespace routelet::controller {
@@ -24,19 +23,11 @@ struct Header {
 constexpr Header ipv4 = {.nfproto = NFPROTO_IPV4, .source_at = 12, .destination_at = 16, .length = 4};
 constexpr Header ipv6 = {.nfproto = NFPROTO_IPV6, .source_at = 8, .destination_at = 24, .length = 16};
 
-// A mark is a number of the machine's own byte order.
-std::vector<std::uint8_t> mark_bytes(std::uint32_t mark)
-{
-    std::vector<std::uint8_t> bytes(sizeof mark);
-    std::memcpy(bytes.data(), &mark, sizeof mark);
-    return bytes;
-}
-
 nft::Rule leave_to_kube_proxy()
 {
     // kube-proxy's --iptables-masquerade-bit 14 and nftables mode: it masquerades these packets itself.
     constexpr std::uint32_t mark = 0x4000;
-    return {nft::LoadMeta{NFT_META_MARK}, nft::Mask{mark_bytes(mark)}, nft::Equals{mark_bytes(mark)},
+    return {nft::LoadMeta{NFT_META_MARK}, nft::Mask{nft::number(mark)}, nft::Equals{nft::number(mark)},
             nft::Return{}};
 }
 

@@ -65,6 +65,7 @@ bool read_settings(const Attributes& attributes, Link& link)
         !families.read(AF_INET6, ipv6))
         return false;
     link.forwards_ipv4 = setting(ipv4, IFLA_INET_CONF, IPV4_DEVCONF_FORWARDING - 1) != 0;
+    link.routes_localnet = setting(ipv4, IFLA_INET_CONF, IPV4_DEVCONF_ROUTE_LOCALNET - 1) != 0;
     link.accepts_router_advertisements = setting(ipv6, IFLA_INET6_CONF, DEVCONF_ACCEPT_RA) != 0;
     link.keeps_ipv6_addresses = setting(ipv6, IFLA_INET6_CONF, DEVCONF_KEEP_ADDR_ON_DOWN) == 1;
     return true;
@@ -345,12 +346,11 @@ Request enable_ipv4_forwarding(IfIndex link)
     return std::move(request.about("enabling IPv4 forwarding on " + named(link)));
 }
 
-Request route_localnet(const std::string& link)
+Request route_localnet(IfIndex link)
 {
-    Request request(RTM_SETLINK, 0, for_link(IfIndex{}));
-    request.put(IFLA_IFNAME, link);
+    Request request(RTM_SETLINK, 0, for_link(link));
     switch_on(request, IPV4_DEVCONF_ROUTE_LOCALNET);
-    return std::move(request.about("setting route_localnet of " + link));
+    return std::move(request.about("setting route_localnet of " + named(link)));
 }
 
 } // namespace routelet::netlink

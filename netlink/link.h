@@ -39,6 +39,7 @@ struct Link {
     IfIndex master{};              // the bridge that it is a port of
     IfIndex peer{};                // IFLA_LINK: a veth's other end, an index in its own namespace
     std::optional<bool> hairpin{}; // bridge ports only (IFLA_BRPORT_MODE)
+    bool routes_localnet = false;  // net.ipv4.conf.<link>.route_localnet, likewise
     bool forwards_ipv4 = false;    // net.ipv4.conf.<link>.forwarding; not known of a link without IPv4
     // Of net.ipv6.conf.<link>; not known of a link without IPv6.
     bool accepts_router_advertisements = false; // accept_ra is not 0
@@ -113,6 +114,6 @@ Request delete_link(IfIndex link);
 Request enable_ipv4_forwarding(IfIndex link);
 // net.ipv4.conf.<link>.route_localnet = 1, likewise: the node may send to the link with a source in
 // 127.0.0.0/8, and take what comes from there for 127.0.0.0/8.
-Request route_localnet(const std::string& link);
+Request route_localnet(IfIndex link);
 
 } // namespace routelet::netlink

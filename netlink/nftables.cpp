@@ -9,6 +9,7 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <optional>
 
@@ -623,6 +624,13 @@ Result<std::string> difference_of_contents(Socket& socket, const NftTable& wante
 }
 
 } // namespace
+
+std::vector<std::uint8_t> nft::number(std::uint32_t value)
+{
+    std::vector<std::uint8_t> bytes(sizeof value);
+    std::memcpy(bytes.data(), &value, sizeof value);
+    return bytes;
+}
 
 std::vector<Request> replace_table(const NftTable& table)
 {

@@ -61,6 +61,9 @@ struct DestinationNat {
     unsigned port = 0;              // the register with the port
 };
 
+// A number as registers have it: in the machine's own byte order.
+std::vector<std::uint8_t> number(std::uint32_t value);
+
 using Expression = std::variant<LoadMeta, SetMeta, LoadHeader, LoadDestinationType, Mask, Equals, IsInSet,
                                 LookUp, Return, Drop, Jump, GoTo, MasqueradeFullyRandom, DestinationNat>;
 using Rule = std::vector<Expression>;

@@ -1,9 +1,11 @@
 #include "cni/host_ports.h"
+#include "netlink/monitor.h"
 #include "test/kernel/cni_fixture.h"
 #include "test/support/socket_address.h"
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 
 #include <optional>
@@ -303,6 +305,21 @@ TEST_CASE_METHOD(HostPortFixture, "DEL closes the pod's ports, whatever its conf
     del("pod", "");
 }
 
+TEST_CASE_METHOD(HostPortFixture, "the DEL of a pod without ports waits for nobody who changes them",
+                 "[kernel][cni]")
+{
+    const PodNetns pod = make_pod_netns();
+    const PodNetns other = make_pod_netns();
+    add("pod", pod);
+    want_port();
+    add("other", other);
+    const UniqueFd lock(::open((host_ports() / "lock").c_str(), O_RDWR | O_CLOEXEC));
+    REQUIRE(::flock(lock.fd(), LOCK_EX | LOCK_NB) == 0);
+    const auto start = std::chrono::steady_clock::now();
+    del("pod", pod.path());
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(5)); // who waits, does for ten
+}
+
 TEST_CASE_METHOD(HostPortFixture,
                  "a client that goes on sending by UDP finds the pod that has the port by now",
                  "[kernel][cni]")
@@ -356,6 +373,22 @@ TEST_CASE_METHOD(HostPortFixture, "what others do to the table is repaired", "[k
     CHECK(repaired() == "");
     CHECK(seen(pod, v4, SOCK_STREAM, node, "127.0.0.1"_ip).has_value());
     CHECK(seen(pod, v6, SOCK_STREAM, outside, v6.node) == v6.outside);
+}
+
+TEST_CASE_METHOD(HostPortFixture, "where nothing is wrong, nothing is written to the links", "[kernel][cni]")
+{
+    want_port();
+    const PodNetns pod = make_pod_netns();
+    add("pod", pod);
+    netlink::Monitor monitor = need(netlink::Monitor::open());
+    CHECK(need(ports().repair(socket())) == "");
+    for (const netlink::KernelEvent& event : need(monitor.read())) {
+        const auto* changed = std::get_if<netlink::LinkChanged>(&event);
+        CHECK((changed == nullptr || changed->link.name != "v-net-0"));
+    }
+    run("sysctl -qw net.ipv4.conf.v-net-0.route_localnet=0");
+    CHECK(need(ports().repair(socket())) == "");
+    CHECK(link_of("v-net-0").routes_localnet);
 }
 
 TEST_CASE_METHOD(HostPortFixture, "nft(8) shows the ports as a person would write them", "[kernel][cni]")

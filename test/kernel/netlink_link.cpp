@@ -157,6 +157,17 @@ TEST_CASE_METHOD(NetnsFixture, "IPv4 forwarding is enabled on one link without w
     CHECK(output("cat /proc/sys/net/ipv4/conf/up0-far/forwarding") == "0\n");
 }
 
+TEST_CASE_METHOD(NetnsFixture, "route_localnet is set for one link without writing to /proc",
+                 "[kernel][netlink]")
+{
+    const auto uplink = add_uplink("up0", {});
+    CHECK_FALSE(link_of("up0").routes_localnet);
+    need(socket().execute(route_localnet(uplink)));
+    CHECK(link_of("up0").routes_localnet);
+    CHECK_FALSE(link_of("up0-far").routes_localnet);
+    CHECK(output("cat /proc/sys/net/ipv4/conf/up0/route_localnet") == "1\n");
+}
+
 TEST_CASE_METHOD(NetnsFixture, "a link tells what it accepts and keeps of IPv6", "[kernel][netlink]")
 {
     add_uplink("up0", {});
