@@ -39,10 +39,14 @@ bool read_link_info(const Attributes& attributes, Link& link)
     if (master_kind != "bridge") // the numbers inside IFLA_INFO_SLAVE_DATA mean something else then
         return true;
     std::uint8_t hairpin = 0;
-    if (!info.read(IFLA_INFO_SLAVE_DATA, port) || !port.read(IFLA_BRPORT_MODE, hairpin))
+    std::uint8_t locked = 0;
+    std::uint8_t learning = 0;
+    if (!info.read(IFLA_INFO_SLAVE_DATA, port) || !port.read(IFLA_BRPORT_MODE, hairpin) ||
+        !port.read(IFLA_BRPORT_LOCKED, locked) || !port.read(IFLA_BRPORT_LEARNING, learning))
         return false;
     if (port.has(IFLA_BRPORT_MODE))
         link.hairpin = hairpin != 0;
+    link.is_locked = locked != 0 && learning == 0;
     return true;
 }
 
@@ -142,6 +146,24 @@ Result<std::optional<Link>> find(Socket& socket, Request request)
     return found;
 }
 
+Result<NamedLink> parse_named_link(std::span<const std::uint8_t> payload)
+{
+    Result<Link> link = parse_link(payload);
+    if (!link)
+        return link.error();
+    NamedLink named{std::move(*link), {}};
+    Attributes names;
+    const auto attributes = Attributes::parse(after_header(payload, sizeof(ifinfomsg)));
+    if (!attributes || !attributes->read(IFLA_PROP_LIST, names))
+        return malformed("a link message with a broken list of names");
+    names.for_each([&named](std::uint16_t type, std::span<const std::uint8_t> name) {
+        const auto end = std::ranges::find(name, 0);
+        if (type == IFLA_ALT_IFNAME)
+            named.further_names.emplace_back(name.begin(), end);
+    });
+    return named;
+}
+
 // A setting of net.ipv4.conf.<link>.
 void switch_on(Request& request, std::uint16_t setting)
 {
@@ -212,8 +234,9 @@ Result<Link> parse_link(std::span<const std::uint8_t> payload)
     const bool well_formed =
         attributes->read(IFLA_IFNAME, link.name) && attributes->read(IFLA_IFALIAS, link.alias) &&
         attributes->read(IFLA_MTU, link.mtu) && attributes->read(IFLA_MASTER, link.master) &&
-        attributes->read(IFLA_LINK, link.peer) && read_peer_netns(*attributes, link) &&
-        read_link_info(*attributes, link) && read_settings(*attributes, link);
+        attributes->read(IFLA_GROUP, link.group) && attributes->read(IFLA_LINK, link.peer) &&
+        read_peer_netns(*attributes, link) && read_link_info(*attributes, link) &&
+        read_settings(*attributes, link);
     if (!well_formed || link.name.empty())
         return malformed("a link message with an attribute of a wrong size, or no name");
     return link;
@@ -254,6 +277,13 @@ Result<std::optional<Link>> find_link_by_alternative_name(Socket& socket, std::s
     return found;
 }
 
+Result<std::vector<NamedLink>> list_named_links(Socket& socket)
+{
+    Request request(RTM_GETLINK, 0, ifinfomsg{});
+    request.put_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+    return collect(socket, request.about("listing links"), parse_named_link);
+}
+
 Request make_bridge(const NewBridge& bridge)
 {
     Request link(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, for_link(IfIndex{}, IFF_UP));
@@ -272,6 +302,8 @@ Request make_veth(const NewVeth& veth)
     put_mtu(link, veth.mtu);
     if (veth.bridge != IfIndex{})
         link.put(IFLA_MASTER, veth.bridge);
+    if (veth.group != 0)
+        link.put_u32(IFLA_GROUP, veth.group);
     link.nest(IFLA_LINKINFO, [&] {
         link.put(IFLA_INFO_KIND, "veth");
         link.nest(IFLA_INFO_DATA, [&] {
@@ -297,6 +329,19 @@ Request set_port_up(const PortSettings& settings)
         link.nest(IFLA_INFO_SLAVE_DATA, [&] { link.put_u8(IFLA_BRPORT_MODE, settings.hairpin ? 1 : 0); });
     });
     return std::move(link.about("setting up bridge port " + std::to_string(to_int(settings.port))));
+}
+
+Request lock_port(IfIndex port)
+{
+    Request link(RTM_NEWLINK, 0, for_link(port));
+    link.nest(IFLA_LINKINFO, [&] {
+        link.put(IFLA_INFO_SLAVE_KIND, "bridge");
+        link.nest(IFLA_INFO_SLAVE_DATA, [&] {
+            link.put_u8(IFLA_BRPORT_LEARNING, 0);
+            link.put_u8(IFLA_BRPORT_LOCKED, 1);
+        });
+    });
+    return std::move(link.about("locking bridge port " + std::to_string(to_int(port))));
 }
 
 Request set_alias(IfIndex link, std::string_view alias)

@@ -38,7 +38,9 @@ struct Link {
     unsigned flags = 0;            // IFF_UP, IFF_LOOPBACK, IFF_LOWER_UP (linux/if.h)
     IfIndex master{};              // the bridge that it is a port of
     IfIndex peer{};                // IFLA_LINK: a veth's other end, an index in its own namespace
+    std::uint32_t group = 0;       // IFLA_GROUP; 0: default
     std::optional<bool> hairpin{}; // bridge ports only (IFLA_BRPORT_MODE)
+    bool is_locked = false;        // bridge ports only: as lock_port() makes it
     bool routes_localnet = false;  // net.ipv4.conf.<link>.route_localnet, likewise
     bool forwards_ipv4 = false;    // net.ipv4.conf.<link>.forwarding; not known of a link without IPv4
     // Of net.ipv6.conf.<link>; not known of a link without IPv6.
@@ -66,6 +68,13 @@ Result<std::optional<Link>> find_link(Socket& socket, IfIndex index);
 // By a name that add_alternative_name() gave. Kernels before 5.5 have none.
 Result<std::optional<Link>> find_link_by_alternative_name(Socket& socket, std::string_view name);
 
+// A link with the names that add_alternative_name() gave it.
+struct NamedLink {
+    Link link;
+    std::vector<std::string> further_names;
+};
+Result<std::vector<NamedLink>> list_named_links(Socket& socket);
+
 // A bridge, up, with its address fixed so that it does not follow its ports. EEXIST when the name is taken.
 struct NewBridge {
     std::string name{};
@@ -83,8 +92,9 @@ struct NewVeth {
     std::string pod_name;
     MacAddress pod_mac;
     int pod_netns_fd = -1;
-    IfIndex bridge{};      // 0: none
-    std::uint32_t mtu = 0; // bytes; 0: the kernel's default
+    IfIndex bridge{};        // 0: none
+    std::uint32_t mtu = 0;   // bytes; 0: the kernel's default
+    std::uint32_t group = 0; // of the end here
 };
 Request make_veth(const NewVeth& veth);
 
@@ -95,6 +105,10 @@ struct PortSettings {
     bool hairpin = true;
 };
 Request set_port_up(const PortSettings& settings);
+
+// Lets a bridge port take frames only from the MAC addresses that pin_mac() gave it, and learn none
+// (bridge(8): locked on, learning off). Kernels before 5.18 pass over it without an error, so read it back.
+Request lock_port(IfIndex port);
 
 // IFLA_IFALIAS, at most 255 bytes.
 Request set_alias(IfIndex link, std::string_view alias);

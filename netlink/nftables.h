@@ -11,9 +11,9 @@
 
 namespace routelet::netlink {
 
-// nf_tables (linux/netfilter/nf_tables.h), as far as a table for address translation needs it: a table of
-// family inet as one value, which can be written, compared with the kernel's, and removed. All functions with
-// a Socket want one of Socket::open_netfilter().
+// nf_tables (linux/netfilter/nf_tables.h), as far as our tables need it: a table as one value, which can be
+// written, compared with the kernel's, and removed. All functions with a Socket want one of
+// Socket::open_netfilter().
 
 // One step of a rule. They work on registers of 4 bytes, counted from 0; what is longer, and what is looked
 // up as a concatenation, takes the following ones, too. A comparison or look-up that fails ends the rule.
@@ -32,6 +32,9 @@ struct LoadHeader {
     unsigned into = 0;
 };
 struct LoadDestinationType {}; // fib daddr type: RTN_LOCAL ...
+// fib saddr . iif oif: the link by which packets to the source would go, if it is the one that this came by;
+// else 0.
+struct LoadWayBack {};
 struct Mask {
     std::vector<std::uint8_t> bits;
     std::vector<std::uint8_t> flipped{}; // as long as bits; empty: none
@@ -48,7 +51,9 @@ struct LookUp {
     std::string map; // what it holds replaces the key
 };
 struct Return {};
+struct Accept {};
 struct Drop {};
+struct Count {}; // packets and bytes, for people
 struct Jump {
     std::string chain; // a regular one; what comes behind is gone on with when it ends
 };
@@ -64,8 +69,9 @@ struct DestinationNat {
 // A number as registers have it: in the machine's own byte order.
 std::vector<std::uint8_t> number(std::uint32_t value);
 
-using Expression = std::variant<LoadMeta, SetMeta, LoadHeader, LoadDestinationType, Mask, Equals, IsInSet,
-                                LookUp, Return, Drop, Jump, GoTo, MasqueradeFullyRandom, DestinationNat>;
+using Expression =
+    std::variant<LoadMeta, SetMeta, LoadHeader, LoadDestinationType, LoadWayBack, Mask, Equals, IsInSet,
+                 LookUp, Return, Accept, Drop, Count, Jump, GoTo, MasqueradeFullyRandom, DestinationNat>;
 using Rule = std::vector<Expression>;
 } // namespace nft
 
@@ -114,12 +120,28 @@ struct NftChain {
     std::vector<nft::Rule> rules;
 };
 
+enum class NftFamily : std::uint8_t { inet = 1, bridge = 7 }; // NFPROTO_INET, NFPROTO_BRIDGE
+
+// What tells a table from others. Of family inet where nothing else is said; the name is somebody else's
+// memory.
+struct NftTableId {
+    std::string_view name;
+    NftFamily family = NftFamily::inet;
+
+    NftTableId(const char* table) : name(table) {}
+    NftTableId(std::string_view table, NftFamily of) : name(table), family(of) {}
+    std::string to_string() const; // "inet routelet"
+};
+
 // Chains are in an order in which each comes before those that jump to it.
 struct NftTable {
     std::string name;
-    std::vector<NftSet> sets;
+    NftFamily family = NftFamily::inet;
+    std::vector<NftSet> sets{};
     std::vector<NftMap> maps{};
     std::vector<NftChain> chains;
+
+    NftTableId id() const { return {name, family}; }
 };
 
 // Each is for Socket::execute_atomically(), alone or with others in front and behind.
@@ -129,12 +151,19 @@ struct NftTable {
 std::vector<Request> replace_table(const NftTable& table);
 // Changes the elements that differ, and leaves the others alone; empty when none does. Requires: the same
 // set.
-std::vector<Request> change_set(std::string_view table, const NftSet& from, const NftSet& to);
+std::vector<Request> change_set(NftTableId table, const NftSet& from, const NftSet& to);
 // The same of a map. Fails, changing nothing, when the kernel's is not as `from` has it: with
 // no_such_file_or_directory or file_exists.
-std::vector<Request> change_map(std::string_view table, const NftMap& from, const NftMap& to);
+std::vector<Request> change_map(NftTableId table, const NftMap& from, const NftMap& to);
 
-Result<bool> has_table(Socket& socket, std::string_view table);
+// The number of the kernel's rules of now, of all tables together: each change by anybody makes it another.
+Result<std::uint32_t> rules_generation(Socket& socket);
+
+// The elements of a set or map of single keys, sorted, without comments. Fails with
+// no_such_file_or_directory.
+Result<std::vector<NftElement>> list_elements(Socket& socket, NftTableId table, const std::string& map);
+
+Result<bool> has_table(Socket& socket, NftTableId table);
 
 // What is different in the kernel, in a few words, in whatever way anybody changed it: "the table is
 // missing", "rule 2 of chain postrouting is missing". Empty when it is as replace_table() writes it.
@@ -142,6 +171,6 @@ Result<bool> has_table(Socket& socket, std::string_view table);
 Result<std::string> difference_of_table(Socket& socket, const NftTable& wanted);
 
 // True when there was one, and it is gone now; false when there was none, or the kernel has no nf_tables.
-Result<bool> remove_table(Socket& socket, std::string_view table);
+Result<bool> remove_table(Socket& socket, NftTableId table);
 
 } // namespace routelet::netlink

@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <libmnl/libmnl.h>
-#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
@@ -21,8 +20,7 @@ bool is_about(std::string_view table, std::span<const std::uint8_t> payload)
 {
     // Of each kind of object the table's name is the first attribute, with the number 1.
     constexpr std::size_t name_at = sizeof(nfgenmsg) + sizeof(nlattr);
-    const auto header = read_header<nfgenmsg>(payload);
-    if (!header || header->nfgen_family != NFPROTO_INET || payload.size() < name_at + table.size() + 1)
+    if (payload.size() < name_at + table.size() + 1)
         return false;
     const auto attribute = *read_header<nlattr>(payload.subspan(sizeof(nfgenmsg)));
     return attribute.nla_type == NFTA_TABLE_NAME && attribute.nla_len == sizeof(nlattr) + table.size() + 1 &&

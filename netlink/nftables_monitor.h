@@ -11,17 +11,17 @@ struct mnl_socket;
 
 namespace routelet::netlink {
 
-// What the notifications that were read together say of one table.
+// What the notifications that were read together say of the tables.
 struct NftNews {
-    bool changed = false; // somebody else changed or deleted something in it, or all of it
+    bool changed = false; // somebody else changed or deleted something in one, or all of it
     bool overrun = false; // some were lost (ENOBUFS): nobody knows
     std::string by;       // the program that changed it, "nft (pid 4711)"; empty when nobody said
 };
 
-// Notifications of nf_tables (NFNLGRP_NFTABLES) about one table of family inet, in the network namespace that
-// the calling thread was in at open(). The kernel sends those of all tables; the others are passed over after
-// a look at the first attribute, so a kube-proxy that writes thousands of rules costs their copying.
-// Not thread-safe. Only messages from the kernel itself (nl_pid 0) are believed.
+// Notifications of nf_tables (NFNLGRP_NFTABLES) about the tables of one name, of whatever family, in the
+// network namespace that the calling thread was in at open(). The kernel sends those of all tables; the
+// others are passed over after a look at the first attribute, so a kube-proxy that writes thousands of rules
+// costs their copying. Not thread-safe. Only messages from the kernel itself (nl_pid 0) are believed.
 class NftMonitor {
 public:
     // Fails with protocol_not_supported where the kernel has no nfnetlink.

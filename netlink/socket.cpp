@@ -103,6 +103,13 @@ void set_option(mnl_socket* socket, int option)
     (void)mnl_socket_setsockopt(socket, option, &on, sizeof on);
 }
 
+Request batch_message(std::uint16_t type)
+{
+    nfgenmsg header{};
+    header.res_id = htons(NFNL_SUBSYS_NFTABLES);
+    return {type, 0, header};
+}
+
 } // namespace
 
 void Socket::Close::operator()(mnl_socket* socket) const noexcept
@@ -233,24 +240,22 @@ bool Socket::await_answers(const std::function<bool(std::uint32_t sequence, cons
 // The kernel takes a batch only from one datagram, and answers the requests in it that fail, in their order,
 // and the last one, which asks for it. What fails as a whole (no such subsystem, the commit) is answered as
 // the batch's beginning, before anything else.
-Result<> Socket::execute_atomically(std::span<const Request> requests)
+Result<> Socket::execute_as_one(std::span<const Request> requests, const Request& begin)
 {
     if (requests.empty())
         return {};
-    nfgenmsg header{};
-    header.res_id = htons(NFNL_SUBSYS_NFTABLES);
     const std::uint32_t beginning = sequence_ + 1;
     sequence_ += static_cast<std::uint32_t>(requests.size()) + 2;
 
     std::vector<std::uint8_t> bytes;
-    append(bytes, Request(NFNL_MSG_BATCH_BEGIN, 0, header), 0, beginning);
+    append(bytes, begin, 0, beginning);
     for (std::size_t i = 0; i < requests.size(); ++i) {
         if (requests[i].overflowed())
             return too_large(requests[i]);
         const bool is_last = i + 1 == requests.size();
         append(bytes, requests[i], is_last ? NLM_F_ACK : 0U, beginning + 1 + static_cast<std::uint32_t>(i));
     }
-    append(bytes, Request(NFNL_MSG_BATCH_END, 0, header), 0, sequence_);
+    append(bytes, batch_message(NFNL_MSG_BATCH_END), 0, sequence_);
     enlarge_send_buffer(mnl_socket_get_fd(socket_.get()), bytes.size());
     if (const auto sent = send(bytes); !sent)
         return sent.error().within(requests.front().what());
@@ -265,6 +270,22 @@ Result<> Socket::execute_atomically(std::span<const Request> requests)
         return number == requests.size() || (number == 0 && !answer);
     });
     return all_answered ? first_refusal : answer_lost(requests.front());
+}
+
+Result<> Socket::execute_atomically(std::span<const Request> requests)
+{
+    return execute_as_one(requests, batch_message(NFNL_MSG_BATCH_BEGIN));
+}
+
+Result<> Socket::execute_atomically(std::span<const Request> requests, std::uint32_t generation)
+{
+    Request begin = batch_message(NFNL_MSG_BATCH_BEGIN);
+    begin.put_be32(NFNL_BATCH_GENID, generation);
+    const Result<> executed = execute_as_one(requests, begin);
+    if (!executed && executed.error().code.value() == ERESTART)
+        return make_error(boost::system::errc::resource_unavailable_try_again,
+                          "nftables' rules were changed meanwhile");
+    return executed;
 }
 
 Result<> Socket::get(const Request& request, const std::function<void(const Message&)>& take)

@@ -35,6 +35,9 @@ public:
     // nfnetlink only: all of them or none (NFNL_MSG_BATCH_BEGIN, linux/netfilter/nfnetlink.h), whatever
     // their number. Fails with the error of the first that the kernel refused, about that request.
     Result<> execute_atomically(std::span<const Request> requests);
+    // The same if the rules are still those that had this number (rules_generation()), and else none: fails
+    // with resource_unavailable_try_again.
+    Result<> execute_atomically(std::span<const Request> requests, std::uint32_t generation);
 
     // Sends one request (without NLM_F_DUMP) and hands the one object it answers with to `take`.
     Result<> get(const Request& request, const std::function<void(const Message&)>& take);
@@ -55,6 +58,7 @@ private:
     explicit Socket(mnl_socket* socket) : socket_(socket) {}
     static Result<Socket> open(int protocol);
     Result<> send(std::span<const std::uint8_t> bytes) const;
+    Result<> execute_as_one(std::span<const Request> requests, const Request& beginning);
     void execute_batch(std::span<const Request> requests, std::span<Result<>> results);
     bool await_answers(const std::function<bool(std::uint32_t sequence, const Result<>& answer)>& take);
     Result<Reading> converse(const Request& request, std::uint16_t flags,
