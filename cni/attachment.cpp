@@ -6,6 +6,7 @@
 #include "cni/link_removal.h"
 #include "cni/living.h"
 #include "cni/point_to_point.h"
+#include "cni/spoof_check.h"
 #include "cni/sysctl.h"
 #include "netlink/address.h"
 #include "netlink/neighbor.h"
@@ -78,6 +79,14 @@ std::vector<IpAddress> addresses_of(const std::vector<Gateway>& gateways)
     return addresses;
 }
 
+std::vector<IpAddress> plain(const std::vector<PodAddress>& addresses)
+{
+    std::vector<IpAddress> own;
+    for (const PodAddress& pod : addresses)
+        own.push_back(pod.address);
+    return own;
+}
+
 Result<Link> find_or_make_bridge(Socket& host, const PodNetwork& network, const MacAddress& mac)
 {
     Result<std::optional<Link>> found = netlink::find_link(host, network.bridge);
@@ -131,6 +140,13 @@ Result<Link> ensure_bridge(Socket& host, const PodNetwork& network)
     return *bridge;
 }
 
+std::uint32_t group_of(const PodNetwork& network) noexcept
+{
+    if (!network.spoof_check)
+        return 0;
+    return network.mode == Mode::bridge ? checked_port_group : checked_route_group;
+}
+
 // The veth pair, the host's end up and a port of the bridge, if there is one.
 Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                        const std::optional<Link>& bridge, const MacAddress& pod_mac)
@@ -142,7 +158,8 @@ Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& n
                                                              .pod_mac = pod_mac,
                                                              .pod_netns_fd = sides.pod_netns.fd(),
                                                              .bridge = bridge ? bridge->index : IfIndex{},
-                                                             .mtu = network.mtu}));
+                                                             .mtu = network.mtu,
+                                                             .group = group_of(network)}));
     if (!made && bridge && is_errno(made.error(), EXFULL))
         return failure(ErrorCode::bridge_full,
                        "bridge " + bridge->name +
@@ -214,32 +231,81 @@ Result<std::vector<ResultRoute>> configure_pod(Socket& pod, const Link& host, co
     return made;
 }
 
+// The names by which a checked link tells what its pod may send from; a port of a bridge, its MAC address,
+// too.
+std::vector<Request> requests_for_check(const Attached& attached, const std::vector<IpAddress>& sources)
+{
+    const IfIndex link = attached.host.index;
+    std::vector<Request> requests;
+    for (const IpAddress& source : sources)
+        requests.push_back(netlink::add_alternative_name(link, living_name(source)));
+    if (attached.bridge) {
+        requests.push_back(netlink::pin_mac({link, attached.pod_mac}));
+        requests.push_back(netlink::lock_port(link));
+    }
+    return requests;
+}
+
+Error without_spoof_check(const Error& error)
+{
+    return failure(ErrorCode::system_failure, "spoofCheck, which needs Linux 5.18 or newer: " + error.text() +
+                                                  "; to do without it: routelet run without --spoof-check");
+}
+
+// From here on the pod can send from its own addresses, and from no others.
+Result<> begin_check(Socket& host, const Attached& attached, const std::vector<IpAddress>& sources)
+{
+    SpoofCheck check;
+    if (!attached.bridge)
+        return check.admit_routed(host);
+    const Result<std::optional<Link>> port = netlink::find_link(host, attached.host.index);
+    if (!port)
+        return port.error();
+    if (!port->has_value() || !(*port)->is_locked)
+        return without_spoof_check(make_error(boost::system::errc::operation_not_supported,
+                                              "the kernel did not lock bridge port " + attached.host.name));
+    return check.admit(host, attached.host.name, sources);
+}
+
 // Last, and its last message gives the link its alias, which says that everything before was done.
 Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                        const Attached& attached, const std::vector<PodAddress>& addresses)
 {
     const IfIndex link = attached.host.index;
     const std::string alias = host_interface_alias(id);
+    const Request last =
+        attached.bridge ? netlink::set_port_up({.port = link, .alias = alias, .hairpin = network.hairpin})
+                        : netlink::set_alias(link, alias);
+    std::vector<IpAddress> sources = plain(addresses);
+    std::ranges::move(SpoofCheck::further_addresses(attached.pod_mac), std::back_inserter(sources));
+
     std::vector<Request> requests;
     if (!attached.bridge)
         requests = ways_to_pod(link, addresses);
     const std::size_t ways = requests.size();
+    if (network.spoof_check)
+        std::ranges::move(requests_for_check(attached, sources), std::back_inserter(requests));
+    const std::size_t needed = requests.size();
     // Without the rest a pod works as well: neighbours are asked for when the table has no room (it has 1,024
     // for all of the machine, unless somebody made it larger), and the further names, a guard beside the
     // reservation, are unknown to old kernels.
     for (const PodAddress& pod : addresses)
         requests.push_back(netlink::set_neighbor(attached.bridge ? attached.bridge->index : link, pod.address,
                                                  attached.pod_mac));
-    for (const PodAddress& pod : addresses)
-        requests.push_back(netlink::add_alternative_name(link, living_name(pod.address)));
-    requests.push_back(attached.bridge
-                           ? netlink::set_port_up({.port = link, .alias = alias, .hairpin = network.hairpin})
-                           : netlink::set_alias(link, alias));
+    if (!network.spoof_check) {
+        for (const PodAddress& pod : addresses)
+            requests.push_back(netlink::add_alternative_name(link, living_name(pod.address)));
+        requests.push_back(last);
+    }
     const std::vector<Result<>> results = sides.host.execute_all(requests);
-    for (std::size_t i = 0; i < ways; ++i)
+    for (std::size_t i = 0; i < needed; ++i)
         if (!results[i])
-            return results[i];
-    return results.back();
+            return i < ways ? results[i].error() : without_spoof_check(results[i].error());
+    if (!network.spoof_check)
+        return results.back();
+    if (auto begun = begin_check(sides.host, attached, sources); !begun)
+        return begun;
+    return sides.host.execute(last);
 }
 
 // The host's end was up first, so the pod's had carrier when it was set up, and could send at once. The
@@ -367,16 +433,14 @@ Result<> clear_unfinished(Sides& sides, const AttachmentId& id)
 Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                         const std::optional<Link>& bridge, const std::vector<PodAddress>& addresses)
 {
-    std::vector<IpAddress> plain;
-    for (const PodAddress& pod : addresses)
-        plain.push_back(pod.address);
-    const MacAddress pod_mac = network.wanted_mac.value_or(mac_for(plain));
+    const std::vector<IpAddress> own = plain(addresses);
+    const MacAddress pod_mac = network.wanted_mac.value_or(mac_for(own));
 
     const Result<Link> host = make_pair(sides, id, network, bridge, pod_mac);
     if (!host)
         return host.error();
     ignore_router_advertisements(*host);
-    if (std::ranges::find(plain, IpFamily::v6, &IpAddress::family) != plain.end())
+    if (std::ranges::find(own, IpFamily::v6, &IpAddress::family) != own.end())
         if (auto enabled = enable_ipv6_in_pod(sides, id.interface); !enabled)
             return enabled.error();
     Result<std::vector<ResultRoute>> routes = configure_pod(sides.pod, *host, network, addresses);
@@ -389,7 +453,7 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     use_carrier(sides.host, host->index);
     if (bridge && !bridge->has_carrier()) // as its first port has given it
         use_carrier(sides.host, bridge->index);
-    await_local(sides.pod, plain);
+    await_local(sides.pod, own);
     return attached;
 }
 

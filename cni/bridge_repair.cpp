@@ -2,6 +2,7 @@
 
 #include "cni/attachment.h"
 #include "cni/reservations.h"
+#include "cni/spoof_check.h"
 #include "netlink/route.h"
 
 #include <algorithm>
@@ -64,6 +65,17 @@ Result<> plug_in(Socket& host, const Link& bridge, const std::vector<Link>& link
     for (Result<>& result : host.execute_all(requests))
         if (!result &&
             result.error().code != boost::system::errc::no_such_device) // a pod that went meanwhile
+            return result;
+    if (std::ranges::none_of(links, is_checked))
+        return {};
+    const auto named = netlink::list_named_links(host);
+    if (!named)
+        return named.error();
+    const auto unlocked = find_unlocked_ports(host, *named);
+    if (!unlocked)
+        return unlocked.error();
+    for (Result<>& result : host.execute_all(unlocked->remedy))
+        if (!result && result.error().code != boost::system::errc::no_such_device)
             return result;
     return {};
 }

@@ -2,6 +2,7 @@
 
 #include "cni/error.h"
 #include "cni/point_to_point.h"
+#include "cni/spoof_check.h"
 #include "netlink/address.h"
 #include "netlink/route.h"
 
@@ -174,6 +175,8 @@ Result<Link> check_host_link(netlink::Socket& host, const Expectation& expected,
     if (!link.is_up())
         return failure(ErrorCode::attachment_differs,
                        "host interface " + name + " is down; set it up: ip link set " + name + " up");
+    if (expected.network.spoof_check && !is_checked(link))
+        return differs("the pod was made without \"spoofCheck\"");
     return link;
 }
 

@@ -2,15 +2,12 @@
 
 #include "cni/error.h"
 #include "cni/json_reader.h"
+#include "cni/wishes.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <charconv>
-#include <limits>
-#include <span>
 
 namespace routelet::cni {
 namespace {
@@ -20,11 +17,6 @@ using nlohmann::json;
 constexpr std::uint32_t smallest_mtu = 68;        // RFC 791
 constexpr std::uint32_t smallest_ipv6_mtu = 1280; // RFC 8200 section 5
 constexpr std::uint32_t largest_mtu = 65535;
-
-Error invalid(std::string what)
-{
-    return failure(ErrorCode::invalid_config, std::move(what));
-}
 
 Result<CniVersion> parse_version(const json& document, Verb verb)
 {
@@ -57,7 +49,8 @@ Result<> read_path(const json& object, const char* key, std::filesystem::path& i
     if (path->value_or("").empty())
         return {};
     if (std::filesystem::path(**path).is_relative())
-        return invalid("\"" + std::string(key) + "\" is \"" + **path + "\", which is not an absolute path");
+        return invalid_config("\"" + std::string(key) + "\" is \"" + **path +
+                              "\", which is not an absolute path");
     into = **path;
     return {};
 }
@@ -77,7 +70,7 @@ Result<LogSettings> parse_log(const json& document)
             log.level = known;
             return log;
         }
-    return invalid("\"logLevel\" is \"" + **level + "\"; it has to be debug, info, warn or error");
+    return invalid_config("\"logLevel\" is \"" + **level + "\"; it has to be debug, info, warn or error");
 }
 
 Result<Network> parse_network(const json& document, Verb verb)
@@ -89,11 +82,12 @@ Result<Network> parse_network(const json& document, Verb verb)
     if (!name)
         return name.error();
     if (!name->has_value())
-        return invalid("\"name\" is missing");
+        return invalid_config("\"name\" is missing");
     if (!is_container_id(**name)) // the specification has one rule for both
-        return invalid("\"name\" is \"" + (*name)->substr(0, 64) +
-                       "\"; it has to start with a letter or digit and go on with letters, digits, '_', '.' "
-                       "or '-'");
+        return invalid_config(
+            "\"name\" is \"" + (*name)->substr(0, 64) +
+            "\"; it has to start with a letter or digit and go on with letters, digits, '_', '.' "
+            "or '-'");
 
     Network network{*version, std::move(**name)};
     if (auto read = read_path(document, "hostPortDir", network.host_port_dir); !read)
@@ -116,19 +110,21 @@ Result<> refuse_unsupported(const json& document)
     struct Unsupported {
         const char* key;
         json value;
+        const char* instead = "";
     };
-    const std::array unsupported = {Unsupported{"ipMasq", true},
-                                    Unsupported{"promiscMode", true},
-                                    Unsupported{"isGateway", false},
-                                    Unsupported{"forceAddress", true},
-                                    Unsupported{"macspoofchk", true},
-                                    Unsupported{"portIsolation", true},
-                                    Unsupported{"disableContainerInterface", true}};
-    for (const auto& [key, value] : unsupported) {
+    const std::array unsupported = {
+        Unsupported{"ipMasq", true},
+        Unsupported{"promiscMode", true},
+        Unsupported{"isGateway", false},
+        Unsupported{"forceAddress", true},
+        Unsupported{"macspoofchk", true, "; there is \"spoofCheck\", for MAC and IP addresses"},
+        Unsupported{"portIsolation", true},
+        Unsupported{"disableContainerInterface", true}};
+    for (const auto& [key, value, instead] : unsupported) {
         const auto found = document.find(key);
         if (found != document.end() && *found == value)
             return failure(ErrorCode::unsupported_field,
-                           std::string("\"") + key + "\": " + value.dump() + " is not supported");
+                           std::string("\"") + key + "\": " + value.dump() + " is not supported" + instead);
     }
     for (const char* key : {"vlan", "vlanTrunk"}) {
         const auto found = document.find(key);
@@ -154,16 +150,16 @@ Result<> refuse_unsupported_text(const json& object, const char* key, std::strin
 Result<AddressRange> parse_range(const json& object)
 {
     if (!object.is_object())
-        return invalid("\"ranges\" has an entry that is not an object");
+        return invalid_config("\"ranges\" has an entry that is not an object");
     const Result<std::optional<std::string>> text = read_string(object, "subnet");
     if (!text)
         return text.error();
     if (!text->has_value())
-        return invalid("\"ipam\": a range has no \"subnet\"");
+        return invalid_config("\"ipam\": a range has no \"subnet\"");
     const Result<IpPrefix> subnet = IpPrefix::parse(**text);
     if (!subnet)
-        return invalid("\"subnet\" is \"" + **text +
-                       "\", which is not a network (host bits have to be zero)");
+        return invalid_config("\"subnet\" is \"" + **text +
+                              "\", which is not a network (host bits have to be zero)");
 
     AddressRange::Bounds bounds;
     for (const auto& [key, into] :
@@ -180,7 +176,7 @@ Result<AddressRange> parse_range(const json& object)
 Result<RangeSet> parse_range_set(const json& list)
 {
     if (!list.is_array())
-        return invalid("\"ranges\" has an entry that is not a list of ranges");
+        return invalid_config("\"ranges\" has an entry that is not a list of ranges");
     std::vector<AddressRange> ranges;
     for (const json& object : list) {
         const Result<AddressRange> range = parse_range(object);
@@ -212,7 +208,7 @@ Result<std::vector<RangeSet>> parse_range_sets(const json& document, const json&
     if (*listed != nullptr)
         lists.insert(lists.end(), (*listed)->begin(), (*listed)->end());
     if (lists.empty())
-        return invalid("\"ipam\" has neither \"ranges\" nor \"subnet\"");
+        return invalid_config("\"ipam\" has neither \"ranges\" nor \"subnet\"");
 
     std::vector<RangeSet> sets;
     for (const json& list : lists) {
@@ -221,7 +217,8 @@ Result<std::vector<RangeSet>> parse_range_sets(const json& document, const json&
             return set.error();
         for (const RangeSet& other : sets)
             if (other.overlaps(*set))
-                return invalid("ipam: ranges " + other.to_string() + " and " + set->to_string() + " overlap");
+                return invalid_config("ipam: ranges " + other.to_string() + " and " + set->to_string() +
+                                      " overlap");
         sets.push_back(std::move(*set));
     }
     return sets;
@@ -243,24 +240,24 @@ bool is_subnet(const std::vector<RangeSet>& sets, const IpPrefix& network)
 Result<ResultRoute> parse_route(const json& object, const std::vector<RangeSet>& sets)
 {
     if (!object.is_object())
-        return invalid("\"routes\" has an entry that is not an object");
+        return invalid_config("\"routes\" has an entry that is not an object");
     const Result<std::optional<std::string>> text = read_string(object, "dst");
     if (!text)
         return text.error();
     const Result<IpPrefix> destination = IpPrefix::parse(text->value_or(""));
     if (!destination)
-        return invalid("\"dst\" is \"" + text->value_or("") + "\", which is not a network");
+        return invalid_config("\"dst\" is \"" + text->value_or("") + "\", which is not a network");
     Result<std::optional<IpAddress>> gateway = read_address(object, "gw");
     if (!gateway)
         return gateway.error();
 
     const RangeSet* set = first_set(sets, destination->family());
     if (set == nullptr)
-        return invalid("\"routes\" has " + destination->to_string() +
-                       ", but no range has addresses of that family");
+        return invalid_config("\"routes\" has " + destination->to_string() +
+                              ", but no range has addresses of that family");
     if (gateway->has_value() && (*gateway)->family() != destination->family())
-        return invalid("\"gw\" " + (*gateway)->to_string() + " is not of the family of " +
-                       destination->to_string());
+        return invalid_config("\"gw\" " + (*gateway)->to_string() + " is not of the family of " +
+                              destination->to_string());
     for (const char* key : {"mtu", "advmss", "priority", "table", "scope"})
         if (object.contains(key) && !object[key].is_null())
             return failure(ErrorCode::unsupported_field, std::string("\"routes\": \"") + key + "\": " +
@@ -283,10 +280,11 @@ Result<std::vector<ResultRoute>> parse_routes(const json& document, const json& 
         if (std::ranges::find(routes, *route) != routes.end())
             continue;
         if (std::ranges::find(routes, route->destination, &ResultRoute::destination) != routes.end())
-            return invalid("\"routes\" has " + route->destination.to_string() + " twice, by two gateways");
+            return invalid_config("\"routes\" has " + route->destination.to_string() +
+                                  " twice, by two gateways");
         if (is_subnet(sets, route->destination))
-            return invalid("\"routes\" has " + route->destination.to_string() +
-                           ", which is a range's own subnet: pods reach it without a route");
+            return invalid_config("\"routes\" has " + route->destination.to_string() +
+                                  ", which is a range's own subnet: pods reach it without a route");
         routes.push_back(*route);
     }
 
@@ -314,163 +312,9 @@ Result<std::uint32_t> parse_mtu(const json& document, const std::vector<RangeSet
     const std::uint32_t smallest =
         first_set(sets, IpFamily::v6) != nullptr ? smallest_ipv6_mtu : smallest_mtu;
     if (value < smallest || value > largest_mtu)
-        return invalid("\"mtu\" is " + std::to_string(value) + "; it has to be " + std::to_string(smallest) +
-                       " to " + std::to_string(largest_mtu));
+        return invalid_config("\"mtu\" is " + std::to_string(value) + "; it has to be " +
+                              std::to_string(smallest) + " to " + std::to_string(largest_mtu));
     return static_cast<std::uint32_t>(value);
-}
-
-// "10.244.1.7" or "10.244.1.7/24": the length that counts is the range's.
-Result<> add_wanted_address(std::string_view text, PodNetwork& pod)
-{
-    const std::size_t slash = text.find('/');
-    const Result<IpAddress> address = IpAddress::parse(text.substr(0, slash));
-    unsigned length = 0; // bits
-    const std::string_view digits = slash == std::string_view::npos ? "0" : text.substr(slash + 1);
-    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), length);
-    if (!address || failed != std::errc() || end != digits.data() + digits.size() || length > address->bits())
-        return invalid("the requested address \"" + std::string(text) + "\" is not one");
-    if (std::ranges::find(pod.wanted_addresses, *address) == pod.wanted_addresses.end())
-        pod.wanted_addresses.push_back(*address);
-    return {};
-}
-
-Result<> add_wanted_mac(const std::string& text, PodNetwork& pod)
-{
-    const Result<netlink::MacAddress> mac = netlink::MacAddress::parse(text);
-    if (!mac || (mac->bytes[0] & 1U) != 0) // the group bit: not an address that a station may have
-        return invalid("the requested MAC address \"" + text + "\" is not one of a single interface");
-    pod.wanted_mac = *mac;
-    return {};
-}
-
-// {"ips": ["10.244.1.7/24"], "mac": "0a:58:0a:f4:01:07"}, the shape of args.cni and of runtimeConfig.
-Result<> add_wishes(const json& object, PodNetwork& pod)
-{
-    const Result<const json*> addresses = read_array(object, "ips");
-    if (!addresses)
-        return addresses.error();
-    for (const json& address : *addresses == nullptr ? json::array() : **addresses) {
-        if (!address.is_string())
-            return invalid("\"ips\" has an entry that is not a string");
-        if (auto added = add_wanted_address(address.get<std::string>(), pod); !added)
-            return added;
-    }
-    const Result<std::optional<std::string>> mac = read_string(object, "mac");
-    if (!mac)
-        return mac.error();
-    return mac->has_value() && !(*mac)->empty() ? add_wanted_mac(**mac, pod) : Result<>{};
-}
-
-// What the caller wants by name, from the weakest source to the strongest; all addresses count.
-Result<> parse_wishes(const json& document, const CniArgs& args, PodNetwork& pod)
-{
-    for (std::string_view rest = args.address ? std::string_view(*args.address) : ""; !rest.empty();) {
-        const std::size_t comma = rest.find(',');
-        if (auto added = add_wanted_address(rest.substr(0, comma), pod); !added)
-            return added;
-        rest.remove_prefix(comma == std::string_view::npos ? rest.size() : comma + 1);
-    }
-    if (args.mac)
-        if (auto added = add_wanted_mac(*args.mac, pod); !added)
-            return added;
-
-    const Result<const json*> conventional = read_object(document, "args");
-    if (!conventional)
-        return conventional.error();
-    const Result<const json*> of_cni =
-        *conventional == nullptr ? Result<const json*>(nullptr) : read_object(**conventional, "cni");
-    if (!of_cni)
-        return of_cni.error();
-    const Result<const json*> runtime = read_object(document, "runtimeConfig");
-    if (!runtime)
-        return runtime.error();
-    for (const json* object : {*of_cni, *runtime})
-        if (object != nullptr)
-            if (auto added = add_wishes(*object, pod); !added)
-                return added;
-
-    for (const IpAddress& address : pod.wanted_addresses)
-        if (std::ranges::none_of(pod.range_sets, [&address](const RangeSet& set) {
-                return set.range_offering(address) != nullptr;
-            }))
-            return invalid("the requested address " + address.to_string() + " is in none of the ranges");
-    for (const RangeSet& set : pod.range_sets)
-        if (std::ranges::count_if(pod.wanted_addresses, [&set](const IpAddress& address) {
-                return set.range_offering(address) != nullptr;
-            }) > 1)
-            return invalid("two addresses of " + set.to_string() +
-                           " are requested; a pod gets one of each set of ranges");
-    return {};
-}
-
-Result<std::uint16_t> parse_port(const json& object, const char* key)
-{
-    const Result<std::optional<std::int64_t>> port = read_integer(object, key);
-    if (!port)
-        return port.error();
-    const std::int64_t value = port->value_or(0);
-    if (value < 1 || value > std::numeric_limits<std::uint16_t>::max())
-        return invalid("\"portMappings\": \"" + std::string(key) + "\" is " + std::to_string(value) +
-                       "; it has to be 1 to 65535");
-    return static_cast<std::uint16_t>(value);
-}
-
-// The same with these keys in their usual spelling. containerd writes HostPort, and counts on plugins to read
-// keys as Go does, whatever their case; all others are case-sensitive here.
-json with_usual_keys(const json& object, std::span<const std::string_view> keys)
-{
-    const auto is_same = [](char a, char b) {
-        return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
-    };
-    json usual = json::object();
-    for (const auto& [written, value] : object.items())
-        for (const std::string_view key : keys)
-            if (std::ranges::equal(written, key, is_same))
-                usual[std::string(key)] = value;
-    return usual;
-}
-
-// {"hostPort": 8080, "containerPort": 80, "protocol": "tcp", "hostIP": "192.168.1.11"}
-Result<PortMapping> parse_port_mapping(const json& written)
-{
-    constexpr std::array<std::string_view, 4> keys = {"hostPort", "containerPort", "protocol", "hostIP"};
-    if (!written.is_object())
-        return invalid("\"portMappings\" has an entry that is not an object");
-    const json object = with_usual_keys(written, keys);
-    const Result<std::uint16_t> host_port = parse_port(object, "hostPort");
-    if (!host_port)
-        return host_port.error();
-    const Result<std::uint16_t> container_port = parse_port(object, "containerPort");
-    if (!container_port)
-        return container_port.error();
-    const Result<std::optional<std::string>> name = read_string(object, "protocol");
-    if (!name)
-        return name.error();
-    const auto protocol = parse_protocol(name->value_or("tcp"));
-    if (!protocol)
-        return invalid("\"portMappings\": \"protocol\" is \"" + **name + "\"; it has to be tcp, udp or sctp");
-    const Result<std::optional<IpAddress>> host = read_address(object, "hostIP");
-    if (!host)
-        return host.error();
-    return PortMapping{*protocol, *host, *host_port, *container_port};
-}
-
-Result<> parse_port_mappings(const json& document, PodNetwork& pod)
-{
-    const Result<const json*> runtime = read_object(document, "runtimeConfig");
-    if (!runtime)
-        return runtime.error();
-    const Result<const json*> listed =
-        *runtime == nullptr ? Result<const json*>(nullptr) : read_array(**runtime, "portMappings");
-    if (!listed)
-        return listed.error();
-    for (const json& object : *listed == nullptr ? json::array() : **listed) {
-        const Result<PortMapping> mapping = parse_port_mapping(object);
-        if (!mapping)
-            return mapping.error();
-        pod.port_mappings.push_back(*mapping);
-    }
-    return {};
 }
 
 Result<> parse_mode(const json& document, PodNetwork& pod)
@@ -495,8 +339,8 @@ Result<> parse_bridge(const json& document, PodNetwork& pod)
     if (bridge->has_value() && !(*bridge)->empty())
         pod.bridge = **bridge;
     if (!is_interface_name(pod.bridge))
-        return invalid("\"bridge\" is \"" + pod.bridge.substr(0, 64) +
-                       "\", which does not name an interface");
+        return invalid_config("\"bridge\" is \"" + pod.bridge.substr(0, 64) +
+                              "\", which does not name an interface");
 
     const Result<std::optional<bool>> hairpin = read_bool(document, "hairpinMode");
     if (!hairpin)
@@ -511,7 +355,7 @@ Result<> parse_ipam(const json& document, PodNetwork& pod)
     if (!ipam)
         return ipam.error();
     if (*ipam == nullptr)
-        return invalid("\"ipam\" is missing");
+        return invalid_config("\"ipam\" is missing");
     if (auto supported = refuse_unsupported_text(**ipam, "type", "host-local"); !supported)
         return supported;
 
@@ -531,8 +375,8 @@ Result<> parse_ipam(const json& document, PodNetwork& pod)
         return cooldown.error();
     pod.cooldown = std::chrono::seconds(cooldown->value_or(pod.cooldown.count()));
     if (pod.cooldown < std::chrono::seconds(0) || pod.cooldown > std::chrono::hours(24))
-        return invalid("\"cooldown\" is " + std::to_string(pod.cooldown.count()) +
-                       "; it has to be 0 to 86400 seconds");
+        return invalid_config("\"cooldown\" is " + std::to_string(pod.cooldown.count()) +
+                              "; it has to be 0 to 86400 seconds");
     Result<std::vector<ResultRoute>> routes = parse_routes(document, **ipam, pod.range_sets);
     if (!routes)
         return routes.error();
@@ -546,6 +390,11 @@ Result<> parse_extras(const json& document, PodNetwork& pod)
     if (!mtu)
         return mtu.error();
     pod.mtu = *mtu;
+
+    const Result<std::optional<bool>> spoof_check = read_bool(document, "spoofCheck");
+    if (!spoof_check)
+        return spoof_check.error();
+    pod.spoof_check = spoof_check->value_or(false);
 
     const Result<const json*> dns = read_object(document, "dns");
     if (!dns)
@@ -596,10 +445,10 @@ Result<std::optional<std::vector<AttachmentId>>> parse_valid_attachments(const j
         return std::optional<std::vector<AttachmentId>>{};
     std::vector<AttachmentId> valid;
     if (!found->is_null() && !found->is_array())
-        return invalid(std::string("\"") + key + "\" is not a list");
+        return invalid_config(std::string("\"") + key + "\" is not a list");
     for (const json& object : found->is_null() ? json::array() : *found) {
         if (!object.is_object())
-            return invalid(std::string("\"") + key + "\" has an entry that is not an object");
+            return invalid_config(std::string("\"") + key + "\" has an entry that is not an object");
         Result<std::optional<std::string>> container = read_string(object, "containerID");
         if (!container)
             return container.error();
@@ -608,8 +457,8 @@ Result<std::optional<std::vector<AttachmentId>>> parse_valid_attachments(const j
             return interface.error();
         // An entry that is not understood must not make its pod look stale.
         if (container->value_or("").empty() || interface->value_or("").empty())
-            return invalid(std::string("\"") + key + "\" has an entry without \"" +
-                           (container->value_or("").empty() ? "containerID" : "ifname") + "\"");
+            return invalid_config(std::string("\"") + key + "\" has an entry without \"" +
+                                  (container->value_or("").empty() ? "containerID" : "ifname") + "\"");
         valid.push_back({std::move(**container), std::move(**interface)});
     }
     return std::optional(std::move(valid));

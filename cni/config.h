@@ -38,7 +38,8 @@ struct PodNetwork {
     Mode mode = Mode::bridge;
     std::string bridge = "v-net-0"; // Mode::bridge
     std::uint32_t mtu = 0;          // bytes; 0: the kernel's default
-    bool hairpin = true; // Mode::bridge; where the node routes, packets may go back the way they came
+    bool hairpin = true;      // Mode::bridge; where the node routes, packets may go back the way they came
+    bool spoof_check = false; // spoofCheck: see SpoofCheck
     std::vector<RangeSet> range_sets;              // at least one; an address of each
     std::chrono::seconds cooldown{60};             // ipam.cooldown: how long a freed address rests
     std::vector<ResultRoute> routes;               // each with its gateway, the default routes included

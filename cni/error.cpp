@@ -74,6 +74,11 @@ Error failure(ErrorCode code, std::string context)
     return {make_error_code(code), std::move(context)};
 }
 
+Error invalid_config(std::string context)
+{
+    return failure(ErrorCode::invalid_config, std::move(context));
+}
+
 int code_of(const Error& error) noexcept
 {
     const bool is_ours = error.code.category() == category();

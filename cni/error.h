@@ -33,6 +33,7 @@ boost::system::error_code make_error_code(ErrorCode code) noexcept;
 
 // The context is the whole message: what is wrong, where, and what to do.
 Error failure(ErrorCode code, std::string context);
+Error invalid_config(std::string context); // failure(ErrorCode::invalid_config, ...)
 
 // The number that the error object carries: an ErrorCode's own, system_failure for an errno.
 int code_of(const Error& error) noexcept;

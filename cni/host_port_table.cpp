@@ -1,10 +1,11 @@
 #include "cni/host_port_table.h"
 
+#include "netlink/nftables_rules.h"
+
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 
 #include <algorithm>
 #include <iterator>
@@ -21,50 +22,31 @@ using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::uint32_t mark = 0x2000; // portmap's default, "markMasqBit": 13
 constexpr std::int32_t behind_kube_proxy = NF_IP_PRI_NAT_DST + 1;
-constexpr std::size_t register_size = 4; // bytes
 
-// What rules have to know of a family's header (RFC 791, RFC 8200), and of its names here.
+// What the tables' parts are called for a family.
 struct Family {
     IpFamily family;
-    std::uint8_t nfproto;
-    std::uint32_t source_at;      // bytes
-    std::uint32_t destination_at; // bytes
-    std::uint32_t length;         // bytes
     const char* suffix;
     NftType address;
 };
-constexpr Family ipv4{IpFamily::v4, NFPROTO_IPV4, 12, 16, 4, "4", NftType::ipv4_addr};
-constexpr Family ipv6{IpFamily::v6, NFPROTO_IPV6, 8, 24, 16, "6", NftType::ipv6_addr};
-
-Bytes interface_name(std::string_view name)
-{
-    Bytes bytes(name.begin(), name.end());
-    bytes.resize(IFNAMSIZ);
-    return bytes;
-}
-
-// What is shorter than a register is followed by zeros.
-void append(Bytes& bytes, std::span<const std::uint8_t> part)
-{
-    bytes.insert(bytes.end(), part.begin(), part.end());
-    bytes.resize((bytes.size() + register_size - 1) / register_size * register_size);
-}
+constexpr Family ipv4{IpFamily::v4, "4", NftType::ipv4_addr};
+constexpr Family ipv6{IpFamily::v6, "6", NftType::ipv6_addr};
 
 void append_port(Bytes& bytes, std::uint16_t port)
 {
     const std::array<std::uint8_t, 2> in_network_order = {static_cast<std::uint8_t>(port >> 8U),
                                                           static_cast<std::uint8_t>(port)};
-    append(bytes, in_network_order);
+    nft::append_part(bytes, in_network_order);
 }
 
 NftElement element_of(const HostPortRecord& record, const HostPort& port)
 {
     NftElement element;
     if (!port.host.is_unspecified())
-        append(element.key, port.host.bytes());
-    append(element.key, std::array{port.protocol});
+        nft::append_part(element.key, port.host.bytes());
+    nft::append_part(element.key, std::array{port.protocol});
     append_port(element.key, port.host_port);
-    append(element.value, port.pod.bytes());
+    nft::append_part(element.value, port.pod.bytes());
     append_port(element.value, port.pod_port);
     element.comment = record.pod.empty() ? record.id.container : record.pod;
     return element;
@@ -96,21 +78,8 @@ NftMap links_of(const std::vector<HostPortRecord>& records)
 {
     NftMap links{.name = "links", .key = {NftType::ifname}, .value = {}, .elements = {}};
     for (const HostPortRecord& record : records)
-        add_unless_taken(links.elements, {.key = interface_name(record.link)});
+        add_unless_taken(links.elements, {.key = nft::interface_name(record.link)});
     return links;
-}
-
-nft::Rule joined(std::initializer_list<nft::Rule> parts)
-{
-    nft::Rule rule;
-    for (const nft::Rule& part : parts)
-        rule.insert(rule.end(), part.begin(), part.end());
-    return rule;
-}
-
-nft::Rule is_of(const Family& family)
-{
-    return {nft::LoadMeta{NFT_META_NFPROTO}, nft::Equals{{family.nfproto}}};
 }
 
 nft::Rule to_the_node()
@@ -123,19 +92,17 @@ nft::Rule from_a_link()
     return {nft::LoadMeta{NFT_META_IIFNAME}, nft::IsInSet{"links"}};
 }
 
-// The first byte of an IPv4 address at that offset is 127.
-nft::Rule is_loopback(std::uint32_t address_at)
+nft::Rule is_ipv4_loopback(nft::LoadHeader address)
 {
-    return joined(
-        {is_of(ipv4), {nft::LoadHeader{NFT_PAYLOAD_NETWORK_HEADER, address_at, 1}, nft::Equals{{127}}}});
+    address.length = 1; // of 127.0.0.0/8
+    return nft::joined({nft::is_of(IpFamily::v4), {address, nft::Equals{{127}}}});
 }
 
-nft::Rule is_ipv6_loopback()
+nft::Rule is_ipv6_loopback(const nft::LoadHeader& address)
 {
     const auto loopback = IpAddress::parse("::1");
-    return joined({is_of(ipv6),
-                   {nft::LoadHeader{NFT_PAYLOAD_NETWORK_HEADER, ipv6.destination_at, ipv6.length},
-                    nft::Equals{Bytes(loopback->bytes().begin(), loopback->bytes().end())}}});
+    return nft::joined({nft::is_of(IpFamily::v6),
+                        {address, nft::Equals{Bytes(loopback->bytes().begin(), loopback->bytes().end())}}});
 }
 
 nft::Rule change_mark(bool is_set)
@@ -149,11 +116,11 @@ nft::Rule lead_to_pod(const Family& family, bool is_of_all)
 {
     constexpr std::uint32_t port_at = 2; // bytes; TCP, UDP and SCTP alike
     constexpr std::uint32_t port_size = 2;
-    const unsigned address_registers = family.length / register_size;
+    const unsigned address_registers = nft::registers_of(family.family);
     unsigned next = 0; // register of the key
-    nft::Rule rule = is_of(family);
+    nft::Rule rule = nft::is_of(family.family);
     if (!is_of_all) {
-        rule.push_back(nft::LoadHeader{NFT_PAYLOAD_NETWORK_HEADER, family.destination_at, family.length});
+        rule.push_back(nft::destination_address(family.family));
         next = address_registers;
     }
     rule.push_back(nft::LoadMeta{NFT_META_L4PROTO, next});
@@ -168,39 +135,44 @@ std::vector<NftChain> chains()
     const nft::Rule is_marked = {nft::LoadMeta{NFT_META_MARK}, nft::Mask{nft::number(mark)},
                                  nft::Equals{nft::number(mark)}};
     const nft::Rule leaves_the_node = {nft::LoadMeta{NFT_META_OIFNAME},
-                                       nft::Equals{interface_name("lo"), true}};
+                                       nft::Equals{nft::interface_name("lo"), true}};
     const nft::Rule masquerade = {nft::MasqueradeFullyRandom{}};
-    return {{.name = "ports",
-             .type = "",
-             .rules = {lead_to_pod(ipv4, false), lead_to_pod(ipv4, true), lead_to_pod(ipv6, false),
-                       lead_to_pod(ipv6, true)}},
-            {.name = "from-links", // the mark stays only on what has been led to a pod
-             .type = "",
-             .rules = {change_mark(true), {nft::Jump{"ports"}}, change_mark(false)}},
-            {.name = "prerouting",
-             .type = "nat",
-             .hook = NF_INET_PRE_ROUTING,
-             .priority = behind_kube_proxy,
-             .rules = {joined({to_the_node(), from_a_link(), {nft::GoTo{"from-links"}}}),
-                       joined({to_the_node(), {nft::Jump{"ports"}}})}},
-            {.name = "output",
-             .type = "nat",
-             .hook = NF_INET_LOCAL_OUT,
-             .priority = behind_kube_proxy,
-             .rules = {joined({is_ipv6_loopback(), {nft::Return{}}}),
-                       joined({to_the_node(), {nft::Jump{"ports"}}})}},
-            {.name = "postrouting",
-             .type = "nat",
-             .hook = NF_INET_POST_ROUTING,
-             .priority = NF_IP_PRI_NAT_SRC,
-             .rules = {joined({is_marked, masquerade}),
-                       joined({is_loopback(ipv4.source_at), leaves_the_node, masquerade})}},
-            {.name = "guard",
-             .type = "filter",
-             .hook = NF_INET_PRE_ROUTING,
-             .priority = NF_IP_PRI_RAW,
-             .rules = {joined({from_a_link(), is_loopback(ipv4.destination_at), {nft::Drop{}}}),
-                       joined({from_a_link(), is_loopback(ipv4.source_at), {nft::Drop{}}})}}};
+    return {
+        {.name = "ports",
+         .type = "",
+         .rules = {lead_to_pod(ipv4, false), lead_to_pod(ipv4, true), lead_to_pod(ipv6, false),
+                   lead_to_pod(ipv6, true)}},
+        {.name = "from-links", // the mark stays only on what has been led to a pod
+         .type = "",
+         .rules = {change_mark(true), {nft::Jump{"ports"}}, change_mark(false)}},
+        {.name = "prerouting",
+         .type = "nat",
+         .hook = NF_INET_PRE_ROUTING,
+         .priority = behind_kube_proxy,
+         .rules = {nft::joined({to_the_node(), from_a_link(), {nft::GoTo{"from-links"}}}),
+                   nft::joined({to_the_node(), {nft::Jump{"ports"}}})}},
+        {.name = "output",
+         .type = "nat",
+         .hook = NF_INET_LOCAL_OUT,
+         .priority = behind_kube_proxy,
+         .rules = {nft::joined({is_ipv6_loopback(nft::destination_address(IpFamily::v6)), {nft::Return{}}}),
+                   nft::joined({to_the_node(), {nft::Jump{"ports"}}})}},
+        {.name = "postrouting",
+         .type = "nat",
+         .hook = NF_INET_POST_ROUTING,
+         .priority = NF_IP_PRI_NAT_SRC,
+         .rules = {nft::joined({is_marked, masquerade}),
+                   nft::joined(
+                       {is_ipv4_loopback(nft::source_address(IpFamily::v4)), leaves_the_node, masquerade})}},
+        {.name = "guard",
+         .type = "filter",
+         .hook = NF_INET_PRE_ROUTING,
+         .priority = NF_IP_PRI_RAW,
+         .rules = {
+             nft::joined(
+                 {from_a_link(), is_ipv4_loopback(nft::destination_address(IpFamily::v4)), {nft::Drop{}}}),
+             nft::joined(
+                 {from_a_link(), is_ipv4_loopback(nft::source_address(IpFamily::v4)), {nft::Drop{}}})}}};
 }
 
 std::vector<NftMap> maps_of(const std::vector<HostPortRecord>& records)

@@ -58,19 +58,6 @@ Result<Records> read_records(const StateDirectory& state, const Report& report)
     return records;
 }
 
-Error without_nf_tables(const Error& error)
-{
-    const bool lacks_it = error.code == errc::protocol_not_supported ||
-                          error.code == errc::operation_not_supported ||
-                          error.code == errc::no_such_file_or_directory; // a module that is not found
-    if (!lacks_it)
-        return error;
-    return failure(ErrorCode::system_failure,
-                   "hostPort: this kernel lacks a part of nf_tables (" + error.text() +
-                       "); load the modules nf_tables, nft_chain_nat, nft_nat, nft_masq and nft_fib_inet, or "
-                       "leave host ports to the plugin portmap (routelet run --host-ports portmap)");
-}
-
 Result<> admit_loopback_from_link(netlink::Socket& host, const std::string& name)
 {
     const auto link = netlink::find_link(host, name);
@@ -178,31 +165,29 @@ Result<> forget_udp_of(netlink::Socket& netfilter, const HostPort& port,
 
 } // namespace
 
-Result<netlink::Socket*> HostPorts::netfilter()
+HostPorts::HostPorts(std::filesystem::path directory, Report report, std::chrono::milliseconds patience)
+    : directory_(std::move(directory)), report_(std::move(report)), patience_(patience),
+      netfilter_(
+          {.what = "hostPort",
+           .modules = "nf_tables, nft_chain_nat, nft_nat, nft_masq and nft_fib_inet",
+           .alternative = "leave host ports to the plugin portmap (routelet run --host-ports portmap)"})
 {
-    if (!netfilter_) {
-        Result<netlink::Socket> opened = netlink::Socket::open_netfilter();
-        if (!opened)
-            return without_nf_tables(opened.error());
-        netfilter_ = std::move(*opened);
-    }
-    return &*netfilter_;
 }
 
 Result<> HostPorts::write_table(const Records& records)
 {
-    const auto socket = netfilter();
+    const auto socket = netfilter_.socket();
     if (!socket)
         return socket.error();
-    const auto written = (*socket)->execute_atomically(netlink::replace_table(host_port_table(records)));
-    return written ? Result<>() : without_nf_tables(written.error());
+    return netfilter_.explained(
+        (*socket)->execute_atomically(netlink::replace_table(host_port_table(records))));
 }
 
 // By what is different; all of it where that is not possible, because somebody changed the table, or there is
 // none yet.
 Result<> HostPorts::change_table(const Records& before, const Records& after)
 {
-    const auto socket = netfilter();
+    const auto socket = netfilter_.socket();
     if (!socket)
         return socket.error();
     if ((*socket)->execute_atomically(change_host_port_table(before, after)))
@@ -212,19 +197,19 @@ Result<> HostPorts::change_table(const Records& before, const Records& after)
 
 Result<std::string> HostPorts::difference_of(const Records& records)
 {
-    const auto socket = netfilter();
+    const auto socket = netfilter_.socket();
     if (!socket)
         return socket.error();
     if (records.empty()) { // as when there was none yet
         const Result<bool> is_there = netlink::has_table(**socket, host_port_table_name);
         if (!is_there)
-            return without_nf_tables(is_there.error());
+            return netfilter_.explained(is_there.error());
         if (!*is_there)
             return std::string{};
     }
     Result<std::string> difference = netlink::difference_of_table(**socket, host_port_table(records));
     if (!difference)
-        return without_nf_tables(difference.error());
+        return netfilter_.explained(difference.error());
     return difference;
 }
 
@@ -235,7 +220,7 @@ void HostPorts::forget_udp(netlink::Socket& host, const std::vector<HostPort>& p
     if (std::ranges::none_of(ports, is_udp) || netlink::count_connections() == 0)
         return;
     const auto addresses = netlink::list_addresses(host);
-    const auto socket = netfilter();
+    const auto socket = netfilter_.socket();
     Result<> forgotten = !addresses ? Result<>(addresses.error())
                          : !socket  ? Result<>(socket.error())
                                     : Result<>();

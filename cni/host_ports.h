@@ -1,15 +1,14 @@
 #pragma once
 #include "base/result.h"
 #include "cni/host_port.h"
+#include "cni/netfilter.h"
 #include "cni/report.h"
 #include "netlink/socket.h"
 
 #include <chrono>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace routelet::cni {
@@ -32,10 +31,7 @@ public:
     // Calls fail with try_again_later when another process has the lock for longer than `patience`.
     explicit HostPorts(
         std::filesystem::path directory, Report report = [](const LogLine&) {},
-        std::chrono::milliseconds patience = std::chrono::seconds(10))
-        : directory_(std::move(directory)), report_(std::move(report)), patience_(patience)
-    {
-    }
+        std::chrono::milliseconds patience = std::chrono::seconds(10));
 
     // Gives the attachment these ports, in place of those that it had; none, and nothing is done. A port of
     // an attachment that has had no interface for a minute, and was never released, is taken over. Fails with
@@ -61,7 +57,6 @@ public:
                                                   std::chrono::seconds at_least) const;
 
 private:
-    Result<netlink::Socket*> netfilter();
     Result<> write_table(const std::vector<HostPortRecord>& records);
     Result<> change_table(const std::vector<HostPortRecord>& before,
                           const std::vector<HostPortRecord>& after);
@@ -71,8 +66,7 @@ private:
     std::filesystem::path directory_;
     Report report_;
     std::chrono::milliseconds patience_;
-    // Kept: whoever closes one waits until what was removed from any table is out of use, some 15 ms.
-    std::optional<netlink::Socket> netfilter_;
+    Netfilter netfilter_;
 };
 
 } // namespace routelet::cni

@@ -3,6 +3,8 @@
 namespace routelet::cni {
 namespace {
 
+constexpr std::string_view prefix = "pod-";
+
 // Of an alias as host_interface_alias() makes it: "<container>/<interface>".
 std::optional<AttachmentId> attachment_of(const std::string& alias)
 {
@@ -19,7 +21,15 @@ std::optional<AttachmentId> attachment_of(const std::string& alias)
 
 std::string living_name(const IpAddress& address)
 {
-    return "pod-" + address.to_string();
+    return std::string(prefix) + address.to_string();
+}
+
+std::optional<IpAddress> address_in(std::string_view living_name)
+{
+    if (!living_name.starts_with(prefix))
+        return std::nullopt;
+    const Result<IpAddress> address = IpAddress::parse(living_name.substr(prefix.size()));
+    return address ? std::optional(*address) : std::nullopt;
 }
 
 LivingLookup living_on(netlink::Socket& host, netlink::IfIndex bridge)

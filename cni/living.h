@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace routelet::cni {
 
@@ -15,6 +16,7 @@ namespace routelet::cni {
 // pod's link carries the pod's addresses as further names, which no two links of a namespace can share, and
 // which go with the link: `ip link show pod-10.244.1.7`. So a reservation that got lost endangers nobody.
 std::string living_name(const IpAddress& address); // "pod-10.244.1.7"
+std::optional<IpAddress> address_in(std::string_view living_name);
 
 // Who has an address: the attachment, or none when it is not known, as on another network's bridge.
 struct LivingPod {

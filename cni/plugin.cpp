@@ -8,6 +8,7 @@
 #include "cni/ipam.h"
 #include "cni/living.h"
 #include "cni/loopback.h"
+#include "cni/spoof_check.h"
 #include "cni/status.h"
 
 #include <algorithm>
@@ -134,6 +135,21 @@ Result<> del(const Environment& call, const Config& config)
     return AddressStore::of(config.network).release(call.id);
 }
 
+Result<> check_spoof_check(netlink::Socket& host, const PodNetwork& network)
+{
+    if (!network.spoof_check)
+        return {};
+    const Result<std::string> difference = SpoofCheck().difference(host);
+    if (!difference)
+        return difference.error();
+    if (!difference->empty())
+        return failure(ErrorCode::attachment_differs,
+                       "what keeps this node's pods from sending from other addresses "
+                       "is not as it should be: " +
+                           *difference + "; the agent repairs it (routelet run --spoof-check)");
+    return {};
+}
+
 Result<> check_host_ports(const Environment& call, const Config& config,
                           const std::vector<IpAddress>& addresses)
 {
@@ -164,6 +180,8 @@ Result<> check(const Environment& call, const Config& config)
     if (!reserved)
         return reserved.error();
     if (auto checked = check_attachment(*sides, {call.id, call.netns, *config.pod, *reserved}); !checked)
+        return checked;
+    if (auto checked = check_spoof_check(sides->host, *config.pod); !checked)
         return checked;
     return check_host_ports(call, config, *reserved);
 }

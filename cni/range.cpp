@@ -7,11 +7,6 @@
 namespace routelet::cni {
 namespace {
 
-Error invalid(std::string what)
-{
-    return failure(ErrorCode::invalid_config, std::move(what));
-}
-
 unsigned longest_length(IpFamily family) noexcept
 {
     return family == IpFamily::v4 ? 30 : 126; // its own address, a gateway, a pod, and IPv4's broadcast
@@ -29,8 +24,8 @@ IpAddress default_last(const IpPrefix& subnet) noexcept
 Result<> check_inside(const IpPrefix& subnet, const IpAddress& address, std::string_view key)
 {
     if (!subnet.contains(address))
-        return invalid("ipam: " + std::string(key) + " " + address.to_string() + " is outside of subnet " +
-                       subnet.to_string());
+        return invalid_config("ipam: " + std::string(key) + " " + address.to_string() +
+                              " is outside of subnet " + subnet.to_string());
     return {};
 }
 
@@ -39,10 +34,11 @@ Result<> check_inside(const IpPrefix& subnet, const IpAddress& address, std::str
 Result<AddressRange> AddressRange::make(const IpPrefix& subnet, const Bounds& bounds)
 {
     if (subnet.length() > longest_length(subnet.family()))
-        return invalid("ipam: subnet " + subnet.to_string() + " is too small; the longest prefix is /" +
-                       std::to_string(longest_length(subnet.family())));
+        return invalid_config("ipam: subnet " + subnet.to_string() +
+                              " is too small; the longest prefix is /" +
+                              std::to_string(longest_length(subnet.family())));
     if (!subnet.network().plus(1).is_host_unicast())
-        return invalid("ipam: subnet " + subnet.to_string() + " holds no addresses for hosts");
+        return invalid_config("ipam: subnet " + subnet.to_string() + " holds no addresses for hosts");
 
     AddressRange range;
     range.subnet_ = subnet;
@@ -57,12 +53,12 @@ Result<AddressRange> AddressRange::make(const IpPrefix& subnet, const Bounds& bo
     if (auto inside = check_inside(subnet, range.gateway_, "gateway"); !inside)
         return inside.error();
     if (range.last_ < range.first_)
-        return invalid("ipam: rangeStart " + range.first_.to_string() + " is after rangeEnd " +
-                       range.last_.to_string());
+        return invalid_config("ipam: rangeStart " + range.first_.to_string() + " is after rangeEnd " +
+                              range.last_.to_string());
     const bool is_broadcast = subnet.family() == IpFamily::v4 && range.gateway_ == subnet.last();
     if (range.gateway_ == subnet.network() || is_broadcast)
-        return invalid("ipam: gateway " + range.gateway_.to_string() +
-                       " is the network's own or broadcast address of subnet " + subnet.to_string());
+        return invalid_config("ipam: gateway " + range.gateway_.to_string() +
+                              " is the network's own or broadcast address of subnet " + subnet.to_string());
     return range;
 }
 
@@ -90,20 +86,20 @@ std::string AddressRange::to_string() const
 Result<RangeSet> RangeSet::make(std::vector<AddressRange> ranges)
 {
     if (ranges.empty())
-        return invalid("ipam: a set of ranges is empty");
+        return invalid_config("ipam: a set of ranges is empty");
     for (std::size_t i = 0; i < ranges.size(); ++i) {
         if (ranges[i].subnet().family() != ranges.front().subnet().family())
-            return invalid(
+            return invalid_config(
                 "ipam: one set of ranges has both IPv4 and IPv6; give each family a set of its own");
         for (std::size_t j = 0; j < i; ++j)
             if (ranges[i].overlaps(ranges[j]))
-                return invalid("ipam: ranges " + ranges[j].to_string() + " and " + ranges[i].to_string() +
-                               " overlap");
+                return invalid_config("ipam: ranges " + ranges[j].to_string() + " and " +
+                                      ranges[i].to_string() + " overlap");
     }
     RangeSet set(std::move(ranges));
     // One turn visits the first address of a range that offers one, if any does.
     if (set.range_offering(set.after(IpAddress{})) == nullptr)
-        return invalid("ipam: " + set.to_string() + " offers no address for a pod");
+        return invalid_config("ipam: " + set.to_string() + " offers no address for a pod");
     return set;
 }
 

@@ -1,6 +1,7 @@
 // The plugin, interfered with at each of its system calls in turn: killed there, or told that the call
 // failed.
 #include "cni/host_ports.h"
+#include "cni/spoof_check.h"
 #include "test/kernel/cni_fixture.h"
 
 #include <sys/syscall.h>
@@ -83,17 +84,19 @@ constexpr std::size_t step = 3;
 constexpr std::size_t step = 1;
 #endif
 
-// Everything happens twice: with a bridge and ports of the node for every pod, and with the node routing to
-// each pod, without any.
+// Everything happens three times: with a bridge and ports of the node for every pod; with the node routing to
+// each pod; and with a bridge that takes nothing from a pod but from its own addresses.
 class EveryCall : public CniFixture {
 public:
     EveryCall()
     {
         config["mode"] = GENERATE("bridge", "ptp");
+        config["spoofCheck"] = config["mode"] == "bridge" && GENERATE(false, true);
         want_port(8080);
     }
 
-    bool has_ports() const { return config["mode"] == "bridge"; }
+    bool is_checked() const { return config["spoofCheck"]; }
+    bool has_ports() const { return config["mode"] == "bridge" && !is_checked(); }
     void want_port(int port)
     {
         if (!has_ports())
@@ -121,6 +124,15 @@ public:
         REQUIRE(need(cni::HostPorts(host_ports()).repair(socket())) == "");
     }
 
+    // Each pod that is there can send. There may be more elements: of links that are gone, and of a link that
+    // came back with another address, which the agent removes.
+    void require_admitted()
+    {
+        if (is_checked())
+            REQUIRE_THAT(need(cni::SpoofCheck().difference(socket())),
+                         Catch::Matchers::Matches("|set addresses[46]: 0 elements are missing.*"));
+    }
+
     // What a node's first ADD makes for all pods.
     void forget_network() const
     {
@@ -129,6 +141,7 @@ public:
                 : "ip address del 10.244.1.1/32 dev lo; ip address del fd00:1::1/128 dev lo");
         std::filesystem::remove_all(state().parent_path());
         std::filesystem::remove_all(host_ports());
+        run("nft flush ruleset");
     }
     CniReply call_with(Nth& nth, const std::string& command, const std::string& container,
                        const std::string& netns) const
@@ -155,6 +168,7 @@ public:
         REQUIRE(veths().size() == 1);
         REQUIRE(std::distance(std::filesystem::directory_iterator(state() / "by-id"), {}) == 1);
         require_ports_of(1);
+        require_admitted();
     }
     // Makes the files of a pod's attachment so old that GC may take it for stale.
     void age(const std::string& container, const std::set<std::string>& addresses) const
@@ -187,7 +201,8 @@ public:
              std::filesystem::recursive_directory_iterator(state().parent_path().parent_path()))
             if (entry.is_regular_file())
                 found[entry.path()] = need(read_file(entry.path()));
-        found["nftables"] = need(cni::HostPorts(host_ports()).repair(socket()));
+        found["nftables"] = need(cni::HostPorts(host_ports()).repair(socket())) +
+                            need(cni::SpoofCheck().difference(socket()));
         return found;
     }
     void require_works(const PodNetns& pod) const { require_reaches(pod, {"10.244.1.1", "fd00:1::1"}); }
@@ -236,6 +251,7 @@ TEST_CASE_METHOD(EveryCall, "an ADD killed at any system call is made good by an
         REQUIRE((again.exit_code == 0 || again.code() == 102));
         REQUIRE(reservations().size() == 4);
         require_ports_of(2);
+        require_admitted();
         require_works(pod);
         del("victim", pod.path());
         require_clean();
@@ -297,6 +313,7 @@ TEST_CASE_METHOD(EveryCall, "an ADD whose system calls fail says so and leaves n
             if (reply.exit_code == 0) {
                 REQUIRE(reply.document()["ips"].size() == 2);
                 require_ports_of(2);
+                require_admitted();
                 require_works(pod);
             } else if (nth.is_the_answer()) {
                 REQUIRE(reply.exit_code == 1); // nobody has heard of it: left to the DEL

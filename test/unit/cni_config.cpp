@@ -50,6 +50,7 @@ TEST_CASE("a short configuration gets the defaults", "[cni][config]")
     CHECK(config.pod->bridge == "v-net-0");
     CHECK(config.pod->mtu == 0);
     CHECK(config.pod->hairpin);
+    CHECK_FALSE(config.pod->spoof_check);
     REQUIRE(config.pod->range_sets.size() == 1);
     const AddressRange& range = config.pod->range_sets[0].ranges()[0];
     CHECK(range.gateway() == "10.244.1.1"_ip);
@@ -132,6 +133,13 @@ TEST_CASE("pods are joined by a bridge unless the node is to route to each", "[c
     CHECK(parsed(minimal().dump()).pod->mode == Mode::bridge);
     CHECK(parsed(changed("/mode", R"("bridge")")).pod->mode == Mode::bridge);
     CHECK(parsed(changed("/mode", R"("ptp")")).pod->mode == Mode::ptp);
+}
+
+TEST_CASE("pods are checked for addresses that are not theirs where that is asked for", "[cni][config]")
+{
+    CHECK(parsed(changed("/spoofCheck", "true")).pod->spoof_check);
+    CHECK_FALSE(parsed(changed("/spoofCheck", "false")).pod->spoof_check);
+    CHECK_THAT(message_of(refused(changed("/spoofCheck", "\"on\""))), has_text("\"spoofCheck\""));
 }
 
 TEST_CASE("input that is not one JSON object fails to decode", "[cni][config]")
@@ -275,6 +283,7 @@ TEST_CASE("what we do not do is refused with key and value, not left out in sile
         {"/ipam/resolvConf", R"("/etc/resolv.conf")", "\"resolvConf\": \"/etc/resolv.conf\""},
         {"/mode", R"("vlan")", "\"mode\": \"vlan\""},
         {"/ipMasq", "true", "\"ipMasq\": true"},
+        {"/macspoofchk", "true", "\"macspoofchk\": true is not supported; there is \"spoofCheck\""},
         {"/promiscMode", "true", "\"promiscMode\": true"},
         {"/isGateway", "false", "\"isGateway\": false"},
         {"/vlan", "7", "\"vlan\": 7"},
