@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "cni/host_port_table.h"
 #include "cni/point_to_point.h"
+#include "cni/spoof_check_table.h"
 #include "controller/masquerade_table.h"
 #include "controller/plugin_version.h"
 #include "netlink/address.h"
@@ -192,9 +193,9 @@ Result<> look_for_routes_that_came_back(Socket& socket, const RouteIdentity& ide
     return {};
 }
 
-void remove_nftables(const std::string& table, Report& report)
+void remove_nftables(const netlink::NftTableId& table, Report& report)
 {
-    const std::string what = "nftables table inet " + table;
+    const std::string what = "nftables table " + table.to_string();
     if (report.is_dry_run())
         return report.note("the " + what + ", if there is one, would be removed");
     Result<Socket> socket = Socket::open_netfilter();
@@ -358,6 +359,8 @@ Result<bool> clean_up(const CleanupOptions& options, std::ostream& out)
         return routed.error();
     if (*pods == Pods::none && *routed == Pods::none) {
         remove_nftables(cni::host_port_table_name, report);
+        for (const netlink::NftFamily family : {netlink::NftFamily::bridge, netlink::NftFamily::inet})
+            remove_nftables({cni::spoof_check_table_name, family}, report);
         remove_state(options.state_dir, report);
         remove_plugin(options.cni_bin_dir, report);
         remove_loopback(options.cni_bin_dir, report);

@@ -51,6 +51,8 @@ json our_part(const CniList& list)
         part["capabilities"] = {{"portMappings", true}};
     if (list.host_port_dir.is_absolute()) // DEL closes what another one opened, whoever opens them now
         part["hostPortDir"] = list.host_port_dir.string();
+    if (list.spoof_check)
+        part["spoofCheck"] = true;
     if (list.mtu != 0)
         part["mtu"] = list.mtu;
     part["ipam"] = {{"type", "host-local"}, {"ranges", ranges}, {"routes", routes}};
@@ -174,6 +176,7 @@ void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t 
                            .host_ports = host_ports,
                            .host_port_dir = options_.host_port_dir,
                            .bandwidth = options_.bandwidth,
+                           .spoof_check = options_.spoof_check,
                            .plugins = plugins,
                            .mtu = mtu,
                            .import_from = options_.import_from,

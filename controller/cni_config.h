@@ -46,6 +46,7 @@ struct CniList {
     HostPortsBy host_ports = HostPortsBy::native;
     std::filesystem::path host_port_dir{}; // where the plugin keeps which pod has which port; empty: its own
     bool bandwidth = false;
+    bool spoof_check = false; // as the plugin's key
     std::vector<CniPlugin> plugins{};
     std::uint32_t mtu = 0;               // bytes; 0: the kernel's default
     std::filesystem::path import_from{}; // host-local's folder of the network before, if any
@@ -75,6 +76,7 @@ public:
         HostPortChoice host_ports = HostPortChoice::automatic;
         std::filesystem::path host_port_dir{}; // as CniList has it
         bool bandwidth = false;
+        bool spoof_check = false;
         std::filesystem::path import_from{}; // as CniList has it
         std::filesystem::path agent_state{}; // the file that says so; empty: none is written
         std::filesystem::path log_file{};    // as CniList has it

@@ -1,5 +1,7 @@
 #include "controller/masquerade_table.h"
 
+#include "netlink/nftables_rules.h"
+
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter_ipv4.h>
@@ -13,16 +15,6 @@ namespace {
 using netlink::NftSet;
 namespace nft = netlink::nft;
 
-// Where the addresses are in a family's header (RFC 791, RFC 8200).
-struct Header {
-    std::uint8_t nfproto;
-    std::uint32_t source_at; // bytes
-    std::uint32_t destination_at;
-    std::uint32_t length;
-};
-constexpr Header ipv4 = {.nfproto = NFPROTO_IPV4, .source_at = 12, .destination_at = 16, .length = 4};
-constexpr Header ipv6 = {.nfproto = NFPROTO_IPV6, .source_at = 8, .destination_at = 24, .length = 16};
-
 nft::Rule leave_to_kube_proxy()
 {
     // kube-proxy's --iptables-masquerade-bit 14 and nftables mode: it masquerades these packets itself.
@@ -31,15 +23,11 @@ nft::Rule leave_to_kube_proxy()
             nft::Return{}};
 }
 
-nft::Rule masquerade(const Header& header, const std::string& pods, const std::string& exempt)
+nft::Rule masquerade(IpFamily family, const std::string& pods, const std::string& exempt)
 {
-    return {nft::LoadMeta{NFT_META_NFPROTO},
-            nft::Equals{{header.nfproto}},
-            nft::LoadHeader{NFT_PAYLOAD_NETWORK_HEADER, header.source_at, header.length},
-            nft::IsInSet{pods},
-            nft::LoadHeader{NFT_PAYLOAD_NETWORK_HEADER, header.destination_at, header.length},
-            nft::IsInSet{.set = exempt, .negated = true},
-            nft::MasqueradeFullyRandom{}};
+    return nft::joined({nft::is_of(family),
+                        {nft::source_address(family), nft::IsInSet{pods}, nft::destination_address(family),
+                         nft::IsInSet{.set = exempt, .negated = true}, nft::MasqueradeFullyRandom{}}});
 }
 
 NftSet set_of(const std::string& name, IpFamily family, const std::vector<IpRange>& ranges)
@@ -75,8 +63,8 @@ netlink::NftTable masquerade_table(const EgressSets& sets)
                         .type = "nat",
                         .hook = NF_INET_POST_ROUTING,
                         .priority = NF_IP_PRI_NAT_SRC,
-                        .rules = {leave_to_kube_proxy(), masquerade(ipv4, "pods4", "exempt4"),
-                                  masquerade(ipv6, "pods6", "exempt6")}}}};
+                        .rules = {leave_to_kube_proxy(), masquerade(IpFamily::v4, "pods4", "exempt4"),
+                                  masquerade(IpFamily::v6, "pods6", "exempt6")}}}};
 }
 
 Result<netlink::Socket*> NftMasqueradeTable::socket()

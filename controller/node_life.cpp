@@ -2,6 +2,7 @@
 
 #include "controller/forwarding.h"
 #include "controller/own_range.h"
+#include "controller/plugin_tables.h"
 #include "controller/pod_mtu.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -35,6 +36,7 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
                    .host_ports = options_.host_ports,
                    .host_port_dir = options_.state_dir / host_port_folder,
                    .bandwidth = options_.bandwidth,
+                   .spoof_check = options_.spoof_check,
                    .import_from = options_.import_from,
                    .agent_state = options_.state_dir / "converged",
                    .log_file = options_.state_dir / "cni.log"},
@@ -64,7 +66,9 @@ void NodeLife::keep_plugin_state(const std::filesystem::path& folder)
         log_);
     connection_sweep_.emplace(io_, ConnectionSweep::Options{.folder = folder}, log_);
     // Whatever host ports are done by now: pods that are there may have some of the plugin's.
-    host_port_keeper_.emplace(io_, options_.state_dir / host_port_folder, log_);
+    host_port_keeper_.emplace(io_, host_port_tables(options_.state_dir / host_port_folder, log_), log_);
+    if (options_.spoof_check || has_spoof_check_tables()) // of pods from before
+        spoof_check_keeper_.emplace(io_, spoof_check_tables(), log_);
     if (options_.cni_mode == cni::Mode::bridge)
         bridge_keeper_.emplace(BridgeKeeper::Options{.bridge = options_.bridge, .folder = folder}, log_);
 }
@@ -80,6 +84,8 @@ void NodeLife::start(std::function<void(std::exception_ptr)> failed)
         asio::co_spawn(io_, connection_sweep_->run(), failed);
     if (host_port_keeper_)
         asio::co_spawn(io_, host_port_keeper_->run(), failed);
+    if (spoof_check_keeper_)
+        asio::co_spawn(io_, spoof_check_keeper_->run(), failed);
     if (network_condition_)
         asio::co_spawn(io_, network_condition_->run(), failed);
     if (events_)
@@ -178,6 +184,8 @@ std::vector<Finding> NodeLife::findings() const
         add(bridge_keeper_->findings());
     if (host_port_keeper_)
         add(host_port_keeper_->findings());
+    if (spoof_check_keeper_)
+        add(spoof_check_keeper_->findings());
     if (server_)
         add(server_->findings());
     if (network_condition_)

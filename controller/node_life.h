@@ -3,7 +3,6 @@
 #include "controller/cni_config.h"
 #include "controller/connection_sweep.h"
 #include "controller/finding_log.h"
-#include "controller/host_port_keeper.h"
 #include "controller/http.h"
 #include "controller/network_condition.h"
 #include "controller/node_events.h"
@@ -11,6 +10,7 @@
 #include "controller/reconciler.h"
 #include "controller/reservation_sweep.h"
 #include "controller/status.h"
+#include "controller/table_keeper.h"
 
 #include <boost/asio/io_context.hpp>
 
@@ -36,7 +36,8 @@ public:
         std::filesystem::path cni_conf_dir; // empty: no CNI configuration is written
         cni::Mode cni_mode = cni::Mode::bridge;
         HostPortChoice host_ports = HostPortChoice::automatic;
-        bool bandwidth = false; // the plugin of that name is chained, where it is installed
+        bool bandwidth = false;   // the plugin of that name is chained, where it is installed
+        bool spoof_check = false; // pods cannot send from addresses that are not theirs
         std::filesystem::path state_dir;
         std::filesystem::path import_from; // see CniList
         std::optional<HttpAddress> health; // none: no endpoint
@@ -92,7 +93,8 @@ private:
     std::optional<ReservationSweep> sweep_;
     std::optional<ConnectionSweep> connection_sweep_;
     std::optional<BridgeKeeper> bridge_keeper_;
-    std::optional<HostPortKeeper> host_port_keeper_;
+    std::optional<TableKeeper> host_port_keeper_;
+    std::optional<TableKeeper> spoof_check_keeper_;
     std::optional<HttpServer> server_;
     OwnNode own_node_;
     std::optional<NetworkCondition> network_condition_;

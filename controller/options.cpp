@@ -149,6 +149,11 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "Chain the plugin bandwidth where it is installed, for the annotations "
            "kubernetes.io/ingress-bandwidth and egress-bandwidth; each pod's start takes some ms longer")
         ->envname("ROUTELET_BANDWIDTH");
+    run.add_flag(
+           "--spoof-check", options.life.spoof_check,
+           "Keep pods from sending from MAC or IP addresses that are not theirs. Counts for pods that start "
+           "from then on; needs Linux 5.18, and nf_tables for bridges")
+        ->envname("ROUTELET_SPOOF_CHECK");
     run.add_option(
            "--import-pods", options.life.import_from,
            "Folder on the node where the plugin host-local has the addresses of the network before, such as "
@@ -251,6 +256,7 @@ void check_router(const CLI::App& run, const RunOptions& options)
     };
     check_flag("--masquerade", options.egress.masquerade);
     check_flag("--bandwidth", options.life.bandwidth);
+    check_flag("--spoof-check", options.life.spoof_check);
     check_flag("--events", options.life.events);
     check_flag("--network-unavailable-condition", options.life.network_unavailable_condition);
     if (options.reconciler.plan.off_link == OffLink::gateway)

@@ -160,6 +160,14 @@ TEST_CASE("host ports are the plugin's own, portmap's or nobody's", "[cni-config
     CHECK_FALSE(none["plugins"][0].contains("capabilities"));
 }
 
+TEST_CASE("the plugin is told to check what pods send, where that is wanted", "[cni-config]")
+{
+    CniList list{.pod_cidrs = {"10.244.1.0/24"_net}, .bridge = "v-net-0"};
+    CHECK_FALSE(json::parse(render_conflist(list))["plugins"][0].contains("spoofCheck"));
+    list.spoof_check = true;
+    CHECK(json::parse(render_conflist(list))["plugins"][0]["spoofCheck"] == true);
+}
+
 TEST_CASE("bandwidth is chained last, where it is wanted and can be", "[cni-config]")
 {
     const auto list = [](const std::vector<CniPlugin>& plugins) {

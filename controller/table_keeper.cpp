@@ -1,7 +1,6 @@
-#include "controller/host_port_keeper.h"
+#include "controller/table_keeper.h"
 
 #include "cni/error.h"
-#include "cni/host_port_table.h"
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -18,8 +17,8 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds usual_interval{300};
-constexpr std::chrono::milliseconds busy_interval{
-    50};                             // the plugin has the lock, and changes the table itself
+constexpr std::chrono::milliseconds busy_interval{50}; // the plugin is at work on the tables itself
+constexpr seconds plugin_pause{2};
 constexpr seconds longest_retry{60}; // after failures
 constexpr int free_repairs = 3;      // so many at once, then with pauses
 constexpr seconds longest_pause{30};
@@ -27,19 +26,16 @@ constexpr seconds quiet{60}; // so long without a repair, and the fight is over
 
 } // namespace
 
-HostPortKeeper::HostPortKeeper(asio::io_context& io, std::filesystem::path folder, const Log& log)
-    : io_(io),
-      ports_(
-          std::move(folder), [&log](const LogLine& line) { log.write(line); }, std::chrono::milliseconds(0)),
-      log_(log), timer_(io)
+TableKeeper::TableKeeper(asio::io_context& io, Subject subject, const Log& log)
+    : io_(io), subject_(std::move(subject)), log_(log), timer_(io)
 {
 }
 
-asio::awaitable<void> HostPortKeeper::run()
+asio::awaitable<void> TableKeeper::run()
 {
     asio::steady_timer pause(io_);
     for (;;) {
-        auto monitor = netlink::NftMonitor::open(cni::host_port_table_name);
+        auto monitor = netlink::NftMonitor::open(subject_.table);
         look_at(Clock::now()); // what happened before was not seen
         if (monitor)
             co_await watch(std::move(*monitor));
@@ -48,10 +44,11 @@ asio::awaitable<void> HostPortKeeper::run()
     }
 }
 
-// Until the monitor fails: without notifications the table is looked at now and then.
-asio::awaitable<void> HostPortKeeper::watch(netlink::NftMonitor monitor)
+// Until the monitor fails: without notifications the tables are looked at now and then. What the plugin does
+// is right as a rule, so that many pods that start or stop at once have the tables looked at once.
+asio::awaitable<void> TableKeeper::watch(netlink::NftMonitor monitor)
 {
-    constexpr std::uint32_t nobody = 0; // the plugin's changes are news, too: they are right as a rule
+    constexpr std::uint32_t nobody = 0;
     asio::posix::stream_descriptor readable(io_, ::dup(monitor.fd()));
     for (;;) {
         co_await readable.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
@@ -60,12 +57,13 @@ asio::awaitable<void> HostPortKeeper::watch(netlink::NftMonitor monitor)
             co_return;
         if (!news->changed && !news->overrun)
             continue;
+        const bool is_by_plugin = !news->overrun && news->by.starts_with("routelet-cni ");
         by_ = std::move(news->by);
-        look_at(std::max(Clock::now(), not_before_));
+        look_at(std::max(Clock::now() + (is_by_plugin ? plugin_pause : seconds(0)), not_before_));
     }
 }
 
-void HostPortKeeper::look_at(Clock::time_point when)
+void TableKeeper::look_at(Clock::time_point when)
 {
     if (when >= due_)
         return;
@@ -79,12 +77,12 @@ void HostPortKeeper::look_at(Clock::time_point when)
     });
 }
 
-void HostPortKeeper::look(Clock::time_point now)
+void TableKeeper::look(Clock::time_point now)
 {
     if (now >= last_repair_ + quiet)
         repairs_ = 0;
     Result<netlink::Socket> host = netlink::Socket::open();
-    const Result<std::string> difference = host ? ports_.repair(*host) : Result<std::string>(host.error());
+    const Result<std::string> difference = host ? subject_.repair(*host) : Result<std::string>(host.error());
     if (!difference && cni::has_code(difference.error(), cni::ErrorCode::try_again_later))
         return look_at(now + busy_interval);
     failure_ = difference ? std::optional<Error>{} : difference.error();
@@ -101,9 +99,9 @@ void HostPortKeeper::look(Clock::time_point now)
 }
 
 // What is changed again while it must not be repaired yet, is looked at once it may be.
-void HostPortKeeper::note_repair(const std::string& difference, Clock::time_point now)
+void TableKeeper::note_repair(const std::string& difference, Clock::time_point now)
 {
-    LogLine line(LogLevel::warn, "host-ports-restored");
+    LogLine line(LogLevel::warn, subject_.restored);
     line.add("found", difference);
     if (!by_.empty())
         line.add("by", by_);
@@ -115,24 +113,20 @@ void HostPortKeeper::note_repair(const std::string& difference, Clock::time_poin
             now + std::min(seconds(1) * (1 << std::min(repairs_ - free_repairs - 1, 5)), longest_pause);
 }
 
-bool HostPortKeeper::is_fight() const noexcept
+bool TableKeeper::is_fight() const noexcept
 {
     return repairs_ > free_repairs;
 }
 
-std::vector<Finding> HostPortKeeper::findings() const
+std::vector<Finding> TableKeeper::findings() const
 {
     std::vector<Finding> findings;
-    if (failure_)
-        findings.push_back({"host-ports-broken",
-                            "ports of this node that lead to pods cannot be kept open: " + failure_->text(),
-                            "as the error says; or delete those pods, so that they are made anew"});
+    if (failure_) {
+        findings.push_back(subject_.broken);
+        findings.back().detail += ": " + failure_->text();
+    }
     if (is_fight() && Clock::now() < last_repair_ + quiet)
-        findings.push_back(
-            {"host-ports-fight",
-             "somebody changes nftables table inet " + std::string(cni::host_port_table_name) +
-                 " again and again",
-             "find out who with: nft monitor; let it leave this table alone, or give --host-ports portmap"});
+        findings.push_back(subject_.fight);
     return findings;
 }
 
