@@ -17,7 +17,7 @@ check "kubectl delete -f manifests/cleanup.yaml" admin delete -f "$repository/ma
 for node in node01 node02 node03; do
     check "$node has no route of ours" equal "" in_node $node ip route show proto 82
     check "$node has no IPv6 route of ours" equal "" in_node $node ip -6 route show proto 82
-    check "$node has no table of ours" eval "! in_node $node nft list tables | grep 'inet routelet'"
+    check "$node has no table of ours" eval "! in_node $node nft list tables | grep routelet"
     links() { in_node $node ip -o link | awk -F ': ' '{ print $2 }' | cut -d @ -f 1 | sort; }
     check "$node has the links it had before" equal "$(awk -F ': ' '{ print $2 }' "$work/$node.links" | cut -d @ -f 1 | sort)" links
     files() { find "$nodes/$node"/root/etc/cni "$nodes/$node"/root/opt/cni -name '*routelet*'; }
