@@ -15,6 +15,7 @@ TableKeeper::Subject host_port_tables(std::filesystem::path folder, const Log& l
         std::move(folder), [&log](const LogLine& line) { log.write(line); }, std::chrono::milliseconds(0));
     return {
         .table = cni::host_port_table_name,
+        .families = {netlink::NftFamily::inet},
         .repair = [ports](netlink::Socket& host) { return ports->repair(host); },
         .restored = "host-ports-restored",
         .broken = {"host-ports-broken", "ports of this node that lead to pods cannot be kept open",
@@ -31,6 +32,7 @@ TableKeeper::Subject spoof_check_tables()
     const auto check = std::make_shared<cni::SpoofCheck>();
     return {
         .table = cni::spoof_check_table_name,
+        .families = {netlink::NftFamily::bridge, netlink::NftFamily::inet},
         .repair = [check](netlink::Socket& host) { return check->repair(host); },
         .restored = "spoof-check-restored",
         .broken = {"spoof-check-broken",

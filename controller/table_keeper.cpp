@@ -35,7 +35,7 @@ asio::awaitable<void> TableKeeper::run()
 {
     asio::steady_timer pause(io_);
     for (;;) {
-        auto monitor = netlink::NftMonitor::open(subject_.table);
+        auto monitor = netlink::NftMonitor::open(subject_.table, subject_.families);
         look_at(Clock::now()); // what happened before was not seen
         if (monitor)
             co_await watch(std::move(*monitor));

@@ -27,7 +27,8 @@ public:
 
     // Which tables, and what is said of them.
     struct Subject {
-        std::string table; // their name, in whatever family
+        std::string table; // their name
+        std::vector<netlink::NftFamily> families;
         // Makes them right, and returns what was different, in a few words; empty when nothing was. Fails
         // with cni::ErrorCode::try_again_later while the plugin is at work.
         std::function<Result<std::string>(netlink::Socket& host)> repair;

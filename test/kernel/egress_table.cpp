@@ -275,3 +275,26 @@ TEST_CASE_METHOD(EgressFixture, "5,000 nodes of two families are written, compar
     timed("writing them over", [&] { need(table.write(all)); });
     CHECK(difference(all).empty());
 }
+
+TEST_CASE_METHOD(EgressFixture, "what is written for certain rules is not written to others",
+                 "[kernel][egress]")
+{
+    Socket netfilter = need(Socket::open_netfilter());
+    const NftTable bridged{
+        .name = "t", .family = NftFamily::bridge, .chains = {{.name = "c", .type = "", .rules = {}}}};
+    const std::uint32_t before = need(rules_generation(netfilter));
+    run("nft add table inet other");
+    const std::uint32_t now = need(rules_generation(netfilter));
+    CHECK(now != before);
+
+    const auto late = netfilter.execute_atomically(replace_table(bridged), before);
+    REQUIRE_FALSE(late.has_value());
+    CHECK(late.error().code == boost::system::errc::resource_unavailable_try_again);
+    CHECK_FALSE(need(has_table(netfilter, bridged.id())));
+
+    need(netfilter.execute_atomically(replace_table(bridged), now));
+    CHECK(need(difference_of_table(netfilter, bridged)) == "");
+    CHECK_FALSE(need(has_table(netfilter, "t"))); // of family inet
+    CHECK_THAT(output("nft list tables"), has_text("table bridge t"));
+    CHECK(need(rules_generation(netfilter)) != now);
+}

@@ -219,3 +219,44 @@ TEST_CASE_METHOD(NetnsFixture, "a further name finds its link, belongs to it alo
     run("ip link del up0");
     CHECK_FALSE(need(find_link_by_alternative_name(socket(), name)).has_value());
 }
+
+TEST_CASE_METHOD(NetnsFixture, "all links are listed with their further names", "[kernel][netlink]")
+{
+    const auto uplink = add_uplink("up0", {});
+    need(socket().execute(add_alternative_name(uplink, "pod-10.244.1.7")));
+    need(socket().execute(add_alternative_name(uplink, "pod-fd00::7")));
+    run("ip link set up0 group 82");
+
+    const auto links = need(list_named_links(socket()));
+    const auto found =
+        std::ranges::find(links, uplink, [](const NamedLink& named) { return named.link.index; });
+    REQUIRE(found != links.end());
+    CHECK(found->further_names == std::vector<std::string>{"pod-10.244.1.7", "pod-fd00::7"});
+    CHECK(found->link.group == 82);
+    CHECK(links.front().further_names.empty()); // lo
+}
+
+TEST_CASE_METHOD(NetnsFixture, "a locked port keeps the MAC addresses that were pinned to it",
+                 "[kernel][netlink]")
+{
+    need(socket().execute(make_bridge({.name = "v-net-0", .mac = bridge_mac})));
+    run("ip link add p0 type veth peer name p1 && ip link set p0 master v-net-0");
+    const IfIndex port = index_of("p0");
+    CHECK_FALSE(link_of("p0").is_locked);
+    CHECK(need(list_pinned_macs(socket())).empty()); // but the bridge knows its own and the port's
+
+    need(socket().execute(lock_port(port)));
+    need(socket().execute(pin_mac({port, pod_mac})));
+    need(socket().execute(pin_mac({port, pod_mac}))); // it is there
+    CHECK(link_of("p0").is_locked);
+    CHECK(need(list_pinned_macs(socket())) == std::vector<PinnedMac>{{port, pod_mac}});
+    CHECK_THAT(output("bridge fdb show dev p0"),
+               has_text("0a:58:0a:f4:01:02") && has_text("sticky") && has_text("static"));
+    CHECK_THAT(output("bridge -d link show dev p0"), has_text("learning off") && has_text("locked on"));
+
+    run("bridge link set dev p0 learning on"); // which would let others in
+    CHECK_FALSE(link_of("p0").is_locked);
+    run("ip link set p0 nomaster");
+    CHECK(need(list_pinned_macs(socket())).empty());
+    CHECK_FALSE(socket().execute(pin_mac({port, pod_mac})).has_value()); // it is none of a bridge now
+}

@@ -31,13 +31,18 @@ Request port_message(const std::string& master_kind = "bridge")
     message.put(IFLA_IFNAME, "veth1234");
     message.put(IFLA_IFALIAS, "whose it is");
     message.put_u32(IFLA_MTU, 1500);
+    message.put_u32(IFLA_GROUP, 82);
     message.put(IFLA_MASTER, IfIndex{4});
     message.put(IFLA_LINK, IfIndex{2});
     message.put(IFLA_ADDRESS, std::span<const std::uint8_t>(mac.bytes));
     message.nest(IFLA_LINKINFO, [&] {
         message.put(IFLA_INFO_KIND, "veth");
         message.put(IFLA_INFO_SLAVE_KIND, master_kind);
-        message.nest(IFLA_INFO_SLAVE_DATA, [&] { message.put_u8(IFLA_BRPORT_MODE, 1); });
+        message.nest(IFLA_INFO_SLAVE_DATA, [&] {
+            message.put_u8(IFLA_BRPORT_MODE, 1);
+            message.put_u8(IFLA_BRPORT_LEARNING, 0);
+            message.put_u8(IFLA_BRPORT_LOCKED, 1);
+        });
     });
     return message;
 }
@@ -57,7 +62,9 @@ TEST_CASE("a bridge port is read with all that we ask of it", "[netlink]")
                        .flags = IFF_UP | IFF_LOWER_UP,
                        .master = IfIndex{4},
                        .peer = IfIndex{2},
-                       .hairpin = true});
+                       .group = 82,
+                       .hairpin = true,
+                       .is_locked = true});
     CHECK(link.is_up());
     CHECK(link.has_carrier());
     CHECK_FALSE(link.is_loopback());
