@@ -290,7 +290,10 @@ Request make_bridge(const NewBridge& bridge)
     link.put(IFLA_IFNAME, bridge.name);
     put_mac(link, bridge.mac);
     put_mtu(link, bridge.mtu);
-    link.nest(IFLA_LINKINFO, [&] { link.put(IFLA_INFO_KIND, "bridge"); });
+    link.nest(IFLA_LINKINFO, [&] {
+        link.put(IFLA_INFO_KIND, "bridge");
+        link.nest(IFLA_INFO_DATA, [&] { link.put_u8(IFLA_BR_MCAST_SNOOPING, 0); });
+    });
     return std::move(link.about("making bridge " + bridge.name));
 }
 

@@ -75,7 +75,9 @@ struct NamedLink {
 };
 Result<std::vector<NamedLink>> list_named_links(Socket& socket);
 
-// A bridge, up, with its address fixed so that it does not follow its ports. EEXIST when the name is taken.
+// A bridge, up, with its address fixed so that it does not follow its ports, and without multicast snooping:
+// nobody queries on a bridge of pods, and without a querier Linux sends multicast to all ports all the same,
+// but works for it with each packet and at each change of a port. EEXIST when the name is taken.
 struct NewBridge {
     std::string name{};
     MacAddress mac;

@@ -33,6 +33,7 @@ TEST_CASE_METHOD(
     CHECK(bridge.kind == "bridge");
     CHECK(bridge.mac == bridge_mac);
     CHECK(bridge.is_up());
+    CHECK_THAT(output("ip -d link show v-net-0"), has_text("mcast_snooping 0"));
     const auto again = socket().execute(make_bridge({.name = "v-net-0", .mac = bridge_mac}));
     CHECK(again.error().code == errc::file_exists);
     CHECK_THAT(again.error().text(), has_text("making bridge v-net-0"));
