@@ -264,9 +264,15 @@ Result<bool> StateDirectory::has(const std::string& name) const
 
 Result<> StateDirectory::write(const std::string& name, std::string_view content) const
 {
-    (void)::unlinkat(directory_.fd(), unfinished, 0); // a killed process's, or a pipe, which would block
-    const UniqueFd file(
-        ::openat(directory_.fd(), unfinished, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+    const auto create = [this] {
+        return UniqueFd(::openat(directory_.fd(), unfinished,
+                                 O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+    };
+    UniqueFd file = create();
+    if (!file && errno == EEXIST) { // a killed process's, or a pipe, which would block
+        (void)::unlinkat(directory_.fd(), unfinished, 0);
+        file = create();
+    }
     if (!file)
         return last_errno("creating " + full(unfinished));
     Result<> written = write_all(file.fd(), content, full(name));

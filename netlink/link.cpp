@@ -117,6 +117,14 @@ void put_mtu(Request& request, std::uint32_t mtu)
         request.put_u32(IFLA_MTU, mtu);
 }
 
+// One queue, each way. A veth uses one anyway, but is made with as many as the machine may have processors, which
+// Linux then takes back, waiting until nobody uses them.
+void put_one_queue(Request& request)
+{
+    request.put_u32(IFLA_NUM_TX_QUEUES, 1);
+    request.put_u32(IFLA_NUM_RX_QUEUES, 1);
+}
+
 std::string named(IfIndex link)
 {
     return "link " + std::to_string(to_int(link));
@@ -303,6 +311,7 @@ Request make_veth(const NewVeth& veth)
     link.put(IFLA_IFNAME, veth.host_name);
     put_mac(link, veth.host_mac);
     put_mtu(link, veth.mtu);
+    put_one_queue(link);
     if (veth.bridge != IfIndex{})
         link.put(IFLA_MASTER, veth.bridge);
     if (veth.group != 0)
@@ -315,6 +324,7 @@ Request make_veth(const NewVeth& veth)
                 link.put(IFLA_IFNAME, veth.pod_name);
                 put_mac(link, veth.pod_mac);
                 put_mtu(link, veth.mtu);
+                put_one_queue(link);
                 link.put_u32(IFLA_NET_NS_FD, static_cast<std::uint32_t>(veth.pod_netns_fd));
             });
         });

@@ -155,6 +155,8 @@ void make_pair(int socket, int bridge, const char* pod_name, const unsigned char
     batch.put(IFLA_IFNAME, host_name);
     batch.put(IFLA_ADDRESS, host_mac.data(), host_mac.size());
     batch.put(IFLA_MASTER, static_cast<std::uint32_t>(bridge));
+    batch.put(IFLA_NUM_TX_QUEUES, 1U);
+    batch.put(IFLA_NUM_RX_QUEUES, 1U);
     const std::size_t info = batch.open(IFLA_LINKINFO);
     batch.put(IFLA_INFO_KIND, "veth");
     const std::size_t data = batch.open(IFLA_INFO_DATA);
@@ -162,6 +164,8 @@ void make_pair(int socket, int bridge, const char* pod_name, const unsigned char
     batch.append_header(link_header(0, 0));
     batch.put(IFLA_IFNAME, pod_name);
     batch.put(IFLA_ADDRESS, pod_mac, 6);
+    batch.put(IFLA_NUM_TX_QUEUES, 1U);
+    batch.put(IFLA_NUM_RX_QUEUES, 1U);
     batch.put(IFLA_NET_NS_FD, static_cast<std::uint32_t>(netns));
     batch.close(peer);
     batch.close(data);

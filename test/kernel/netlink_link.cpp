@@ -60,6 +60,7 @@ TEST_CASE_METHOD(NetnsFixture, "a veth pair is made across two namespaces in one
     CHECK(host_end.master == index_of("v-net-0"));
     CHECK(host_end.hairpin == false);
     CHECK(host_end.is_up());
+    CHECK_THAT(output("ip -d link show veth1234"), has_text("numtxqueues 1 numrxqueues 1"));
     const auto pod_end = in_netns(pod, [] {
         Socket inside = need(Socket::open());
         return need(find_link(inside, "eth0"));
