@@ -140,6 +140,12 @@ Result<Link> ensure_bridge(Socket& host, const PodNetwork& network)
     return *bridge;
 }
 
+// Kernels before 5.12 leave the peer out when both ends have the same index.
+IfIndex index_of_peer(const Link& link) noexcept
+{
+    return link.peer == IfIndex{} ? link.index : link.peer;
+}
+
 std::uint32_t group_of(const PodNetwork& network) noexcept
 {
     if (!network.spoof_check)
@@ -147,8 +153,16 @@ std::uint32_t group_of(const PodNetwork& network) noexcept
     return network.mode == Mode::bridge ? checked_port_group : checked_route_group;
 }
 
-// The veth pair, the host's end up and a port of the bridge, if there is one.
-Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& network,
+// Both ends of a new pair: the pod's as the kernel shows it, of the host's what it was made with.
+struct Pair {
+    Link host;
+    Link pod;
+};
+
+// The veth pair, the host's end up and a port of the bridge, if there is one. The pod's end is asked for,
+// which knows the other's index: the host's has no carrier yet, and asking for such a one has Linux take it
+// out of service first, and wait (rtnl_getlink, linkwatch_sync_dev).
+Result<Pair> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                        const std::optional<Link>& bridge, const MacAddress& pod_mac)
 {
     const std::string host_name = host_interface_name(id);
@@ -168,13 +182,15 @@ Result<Link> make_pair(Sides& sides, const AttachmentId& id, const PodNetwork& n
     if (!made)
         return made.error();
 
-    const Result<std::optional<Link>> link = netlink::find_link(sides.host, host_name);
-    if (!link)
-        return link.error();
-    if (!link->has_value())
+    Result<std::optional<Link>> in_pod = netlink::find_link(sides.pod, id.interface);
+    if (!in_pod)
+        return in_pod.error();
+    if (!in_pod->has_value())
         return make_error(boost::system::errc::no_such_device,
-                          "interface " + host_name + " was deleted while it was being set up");
-    return **link;
+                          "interface " + id.interface + " was deleted while it was being set up");
+    Link& pod = **in_pod;
+    Link host{.index = index_of_peer(pod), .name = host_name, .mac = host_mac(id), .mtu = pod.mtu};
+    return Pair{std::move(host), std::move(pod)};
 }
 
 // /proc/sys shows the namespace that the reader is in, so this is the one step that goes there.
@@ -190,11 +206,11 @@ Result<> enable_ipv6_in_pod(const Sides& sides, const std::string& interface)
 
 // Addresses, then up, then routes, in one go. Returns the routes that were made: a default route of the pod's
 // other interfaces stays, and ours is left out.
-Result<std::vector<ResultRoute>> configure_pod(Socket& pod, const Link& host, const PodNetwork& network,
+Result<std::vector<ResultRoute>> configure_pod(Socket& pod, const Pair& pair, const PodNetwork& network,
                                                const std::vector<PodAddress>& addresses)
 {
     const bool is_routed = network.mode == Mode::ptp;
-    const IfIndex link = host.peer;
+    const IfIndex link = pair.pod.index;
     const std::vector<ResultRoute>& routes = network.routes;
     std::vector<Request> requests;
     for (const PodAddress& address : addresses)
@@ -204,7 +220,7 @@ Result<std::vector<ResultRoute>> configure_pod(Socket& pod, const Link& host, co
                                                  .flags = is_routed ? IFA_F_NOPREFIXROUTE : 0U}));
     requests.push_back(netlink::set_link_up(link));
     if (is_routed)
-        std::ranges::move(ways_to_gateways(link, *host.mac, addresses), std::back_inserter(requests));
+        std::ranges::move(ways_to_gateways(link, *pair.host.mac, addresses), std::back_inserter(requests));
     for (const ResultRoute& route : routes)
         requests.push_back(netlink::create_route({.destination = route.destination,
                                                   .gateway = route.gateway,
@@ -327,9 +343,7 @@ bool is_ours(const Link& link, const AttachmentId& id)
 // may call with the namespace of one and the name of another.
 Result<bool> is_of_another(Socket& host, const Link& in_pod, const AttachmentId& id)
 {
-    // Kernels before 5.12 leave the peer out when both ends have the same index.
-    const IfIndex index = in_pod.peer == IfIndex{} ? in_pod.index : in_pod.peer;
-    const Result<std::optional<Link>> other_end = netlink::find_link(host, index);
+    const Result<std::optional<Link>> other_end = netlink::find_link(host, index_of_peer(in_pod));
     if (!other_end)
         return other_end.error();
     return other_end->has_value() && !is_ours(**other_end, id) &&
@@ -436,21 +450,21 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     const std::vector<IpAddress> own = plain(addresses);
     const MacAddress pod_mac = network.wanted_mac.value_or(mac_for(own));
 
-    const Result<Link> host = make_pair(sides, id, network, bridge, pod_mac);
-    if (!host)
-        return host.error();
-    ignore_router_advertisements(*host);
+    const Result<Pair> pair = make_pair(sides, id, network, bridge, pod_mac);
+    if (!pair)
+        return pair.error();
+    ignore_router_advertisements(pair->host.name);
     if (std::ranges::find(own, IpFamily::v6, &IpAddress::family) != own.end())
         if (auto enabled = enable_ipv6_in_pod(sides, id.interface); !enabled)
             return enabled.error();
-    Result<std::vector<ResultRoute>> routes = configure_pod(sides.pod, *host, network, addresses);
+    Result<std::vector<ResultRoute>> routes = configure_pod(sides.pod, *pair, network, addresses);
     if (!routes)
         return routes.error();
 
-    const Attached attached{bridge, *host, pod_mac, std::move(*routes)};
+    const Attached attached{bridge, pair->host, pod_mac, std::move(*routes)};
     if (auto completed = complete_host(sides, id, network, attached, addresses); !completed)
         return completed.error();
-    use_carrier(sides.host, host->index);
+    use_carrier(sides.host, pair->host.index);
     if (bridge && !bridge->has_carrier()) // as its first port has given it
         use_carrier(sides.host, bridge->index);
     await_local(sides.pod, own);

@@ -50,7 +50,7 @@ Result<> clear_unfinished(Sides& sides, const AttachmentId& id);
 // the pod had none.
 struct Attached {
     std::optional<netlink::Link> bridge; // Mode::bridge
-    netlink::Link host;
+    netlink::Link host;                  // index, name, MAC address and MTU
     netlink::MacAddress pod_mac;
     std::vector<ResultRoute> routes;
 };

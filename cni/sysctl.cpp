@@ -69,7 +69,12 @@ Result<> turn_on_ipv6_forwarding()
 void ignore_router_advertisements(const netlink::Link& interface)
 {
     if (interface.accepts_router_advertisements)
-        (void)write(conf / interface.name / "accept_ra", "0"); // see the header for why a failure is none
+        ignore_router_advertisements(interface.name);
+}
+
+void ignore_router_advertisements(std::string_view new_interface)
+{
+    (void)write(conf / new_interface / "accept_ra", "0"); // see the header for why a failure is none
 }
 
 void keep_addresses_on_down(const netlink::Link& interface)
