@@ -44,6 +44,9 @@ public:
     // Takes all ports of the attachment back; having none is success, at the cost of one look for its file.
     Result<> release(netlink::Socket& host, const AttachmentId& id);
 
+    // For a process that ends soon: it does not wait for what release() took out of the kernel's table.
+    void end_without_waiting() const { netfilter_.close_elsewhere(); }
+
     // Writes the table anew if it is not what it should be, and sets the links' route_localnet. Returns how
     // the table was different, in a few words; empty when it was not.
     Result<std::string> repair(netlink::Socket& host);

@@ -1,6 +1,7 @@
 #include "cni/link_removal.h"
 
 #include "base/unique_fd.h"
+#include "cni/stand_in.h"
 #include "netlink/link.h"
 
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 #include <ctime>
 
 namespace routelet::cni {
@@ -17,21 +17,12 @@ namespace {
 
 constexpr timespec look_again{.tv_sec = 0, .tv_nsec = 50'000};
 
-// All but one. Without close_range(2), which Linux has from 5.9 on, only those that we may have.
-void close_all_but(int kept)
-{
-    constexpr int most_of_ours = 64;
-    if (::close_range(static_cast<unsigned>(kept) + 1, UINT_MAX, 0) != 0)
-        for (int fd = kept + 1; fd < most_of_ours; ++fd)
-            ::close(fd);
-    for (int fd = 0; fd < kept; ++fd)
-        ::close(fd);
-}
-
 // The child's work. How it ends is of no matter: we see whether the link is gone, and when the pipe closes.
 void delete_and_wait(int pipe, netlink::IfIndex link)
 {
-    close_all_but(pipe); // the runtime reads on until nobody has its pipe open
+    if (::dup2(pipe, STDIN_FILENO) < 0)
+        return;
+    close_all_from(STDOUT_FILENO);
     if (Result<netlink::Socket> socket = netlink::Socket::open())
         (void)socket->execute(netlink::delete_link(link));
 }

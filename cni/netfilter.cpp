@@ -1,6 +1,7 @@
 #include "cni/netfilter.h"
 
 #include "cni/error.h"
+#include "cni/stand_in.h"
 
 #include <string>
 
@@ -15,6 +16,12 @@ Result<netlink::Socket*> Netfilter::socket()
         socket_ = std::move(*opened);
     }
     return &*socket_;
+}
+
+void Netfilter::close_elsewhere() const
+{
+    if (socket_)
+        cni::close_elsewhere(socket_->fd());
 }
 
 Error Netfilter::explained(const Error& error) const

@@ -21,6 +21,9 @@ public:
 
     Result<netlink::Socket*> socket();
 
+    // Whoever ends soon has the wait in the closing done elsewhere, if there is one: see close_elsewhere().
+    void close_elsewhere() const;
+
     // The error of a request, as the user needs it.
     Error explained(const Error& error) const;
     Result<> explained(const Result<>& result) const;

@@ -122,8 +122,10 @@ Result<> del(const Environment& call, const Config& config)
     if (!host)
         return host.error();
     // First, because nobody knows in which namespace a look into the pod's may leave us.
-    if (auto released = host_ports(config.network).release(*host, call.id); !released)
+    HostPorts ports = host_ports(config.network);
+    if (auto released = ports.release(*host, call.id); !released)
         return released;
+    ports.end_without_waiting();
     Result<> detached = detach(*host, call.id); // as a rule the pod's end goes with it, and nothing is left
     if (!call.netns.empty())
         if (auto deleted = delete_pod_interface(call.netns, call.id); !deleted)

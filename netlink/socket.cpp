@@ -150,6 +150,11 @@ Result<Socket> Socket::open(int protocol)
     return opened;
 }
 
+int Socket::fd() const noexcept
+{
+    return mnl_socket_get_fd(socket_.get());
+}
+
 std::uint32_t Socket::port() const noexcept
 {
     return mnl_socket_get_portid(socket_.get());

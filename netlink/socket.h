@@ -21,6 +21,8 @@ public:
     // NETLINK_NETFILTER. Fails with protocol_not_supported where the kernel has no nfnetlink.
     static Result<Socket> open_netfilter();
 
+    int fd() const noexcept; // the socket's own, for as long as it lives
+
     // By which notifications tell whose request caused them (nlmsghdr's nlmsg_pid); no process id.
     std::uint32_t port() const noexcept;
 

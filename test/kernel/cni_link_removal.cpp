@@ -31,9 +31,13 @@ struct Subreaper {
 
 } // namespace
 
-TEST_CASE_METHOD(CniFixture, "each DEL leaves one process, which ends by itself", "[kernel][cni]")
+TEST_CASE_METHOD(CniFixture, "each DEL leaves one process, or with host ports two, which end by themselves",
+                 "[kernel][cni]")
 {
     const Subreaper subreaper;
+    const bool has_ports = GENERATE(false, true);
+    if (has_ports)
+        config["runtimeConfig"]["portMappings"] = {{{"hostPort", 8080}, {"containerPort", 80}}};
     const PodNetns pod = make_pod_netns();
     constexpr int many = 20;
     for (int i = 0; i < many; ++i) {
@@ -41,7 +45,7 @@ TEST_CASE_METHOD(CniFixture, "each DEL leaves one process, which ends by itself"
         del("pod1", pod.path());
         CHECK(veths().empty());
     }
-    CHECK(Subreaper::reap_all() == many);
+    CHECK(Subreaper::reap_all() == (has_ports ? 2 : 1) * many);
     del("pod1", pod.path()); // nothing to remove, nobody to wait
     CHECK(Subreaper::reap_all() == 0);
 }
@@ -49,6 +53,7 @@ TEST_CASE_METHOD(CniFixture, "each DEL leaves one process, which ends by itself"
 TEST_CASE_METHOD(CniFixture, "what a DEL leaves holds nothing of the runtime's", "[kernel][cni]")
 {
     const Subreaper subreaper;
+    config["runtimeConfig"]["portMappings"] = {{{"hostPort", 8080}, {"containerPort", 80}}};
     const PodNetns pod = make_pod_netns();
     (void)add("pod1", pod);
 
@@ -62,7 +67,7 @@ TEST_CASE_METHOD(CniFixture, "what a DEL leaves holds nothing of the runtime's",
 
     char none = 0;
     CHECK(::read(reads.fd(), &none, 1) == 0); // or EAGAIN, while somebody has it open
-    CHECK(Subreaper::reap_all() == 1);
+    CHECK(Subreaper::reap_all() == 2);
 }
 
 TEST_CASE_METHOD(CniFixture, "an address is free once its DEL has returned", "[kernel][cni]")
