@@ -117,8 +117,8 @@ void put_mtu(Request& request, std::uint32_t mtu)
         request.put_u32(IFLA_MTU, mtu);
 }
 
-// One queue, each way. A veth uses one anyway, but is made with as many as the machine may have processors, which
-// Linux then takes back, waiting until nobody uses them.
+// One queue, each way. A veth uses one anyway, but is made with as many as the machine may have processors,
+// which Linux then takes back, waiting until nobody uses them.
 void put_one_queue(Request& request)
 {
     request.put_u32(IFLA_NUM_TX_QUEUES, 1);
