@@ -16,9 +16,10 @@ namespace routelet::cni {
 inline constexpr const char* spoof_check_table_name = "routelet-spoof-check";
 
 // What marks the host's ends of pods that are checked: their group (ip-link(8)), which goes with the link. So
-// what the tables have to hold can always be told from the links.
-inline constexpr std::uint32_t checked_port_group = 82;  // a port of a bridge
-inline constexpr std::uint32_t checked_route_group = 83; // the node routes to it (Mode::ptp)
+// what the tables have to hold can always be told from the links. Large, since what others have in a group of
+// these numbers would be checked as well, and dropped.
+inline constexpr std::uint32_t checked_port_group = 8'200'082;  // a port of a bridge
+inline constexpr std::uint32_t checked_route_group = 8'200'083; // the node routes to it (Mode::ptp)
 
 // The addresses that pods may send from, as the sets addresses4 and addresses6 of the bridge's table hold
 // them: a link's name and an address. Sorted.
