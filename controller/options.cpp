@@ -35,6 +35,14 @@ constexpr const char* run_footer =
 constexpr const char* status_footer =
     "Exit status: 0 the node or router is ready, 1 it is not or no agent answers, 2 wrong usage.";
 
+constexpr const char* plan_footer =
+    "Reads this machine's links, addresses and routes, asks no API server, and changes nothing. Options that "
+    "`run` has "
+    "too\n"
+    "are best the same. In the agent's pod they are, by its environment: kubectl get nodes -o json |\n"
+    "kubectl -n routelet exec -i POD -c routelet -- /routelet plan --nodes -\n"
+    "Exit status: 0 there is a plan, 1 the Nodes or the kernel could not be read, 2 wrong usage.";
+
 std::string check_prefix(const std::string& text)
 {
     const auto prefix = IpPrefix::parse(text);
@@ -67,6 +75,10 @@ const std::map<std::string, HostPortChoice> host_port_choices = {{"auto", HostPo
                                                                  {"native", HostPortChoice::native},
                                                                  {"portmap", HostPortChoice::portmap},
                                                                  {"none", HostPortChoice::none}};
+const std::map<std::string, PlanCommandOptions::Output> plan_outputs = {
+    {"text", PlanCommandOptions::Output::text},
+    {"ip", PlanCommandOptions::Output::ip},
+    {"json", PlanCommandOptions::Output::json}};
 const std::map<std::string, LogFormat> log_formats = {{"text", LogFormat::text}, {"json", LogFormat::json}};
 const std::map<std::string, LogLevel> log_levels = {{"debug", LogLevel::debug},
                                                     {"info", LogLevel::info},
@@ -111,6 +123,8 @@ struct RawOptions {
     std::string state_dir = "/run/routelet";
     std::string health_address = "127.0.0.1:9482";
     std::string status_output = "text";
+    std::string nodes;
+    std::string plan_output = "text";
 };
 
 void add_health_option(CLI::App& command, RawOptions& raw, const std::string& text)
@@ -278,6 +292,28 @@ void apply_role(const CLI::App& run, const RawOptions& raw, RunOptions& options)
     options.life.events = false;
 }
 
+// What else a plan follows from: `run` and `plan` have it.
+void add_range_options(CLI::App& app, RunOptions& options, RawOptions& raw)
+{
+    app.add_option("--cluster-cidr", raw.cluster_cidrs,
+                   "Range that every podCIDR must lie in, as kube-controller-manager's, and whose packets "
+                   "leave by no "
+                   "default route; repeat or separate by commas")
+        ->envname("ROUTELET_CLUSTER_CIDR")
+        ->delimiter(',')
+        ->check(CLI::Validator(check_prefix, "CIDR"));
+    app.add_option("--service-cidr", raw.service_cidrs,
+                   "Range that no podCIDR may overlap; repeat or separate by commas")
+        ->envname("ROUTELET_SERVICE_CIDR")
+        ->delimiter(',')
+        ->check(CLI::Validator(check_prefix, "CIDR"));
+    app.add_option("--max-routes", options.reconciler.plan.most_routes,
+                   "So many routes at most; of the nodes beyond, the youngest have none")
+        ->envname("ROUTELET_MAX_ROUTES")
+        ->check(CLI::Range(1U, 10'000'000U))
+        ->capture_default_str();
+}
+
 void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
 {
     add_role_options(run, options, raw);
@@ -295,18 +331,7 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "before kube-proxy does; of several, repeated or separated by commas, one is used until it fails")
         ->envname("ROUTELET_APISERVER")
         ->delimiter(',');
-    run.add_option("--cluster-cidr", raw.cluster_cidrs,
-                   "Range that every podCIDR must lie in, as kube-controller-manager's, and whose packets "
-                   "leave by no "
-                   "default route; repeat or separate by commas")
-        ->envname("ROUTELET_CLUSTER_CIDR")
-        ->delimiter(',')
-        ->check(CLI::Validator(check_prefix, "CIDR"));
-    run.add_option("--service-cidr", raw.service_cidrs,
-                   "Range that no podCIDR may overlap; repeat or separate by commas")
-        ->envname("ROUTELET_SERVICE_CIDR")
-        ->delimiter(',')
-        ->check(CLI::Validator(check_prefix, "CIDR"));
+    add_range_options(run, options, raw);
     run.add_flag(
            "--masquerade", options.egress.masquerade,
            "Pods reach addresses outside the cluster with this node's address; --masquerade=false for not")
@@ -325,11 +350,6 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "Take over routes of others that go the same way as ours, without a gap: for a cluster that moves "
            "from flannel host-gw, kindnet or routes by hand")
         ->envname("ROUTELET_ADOPT");
-    run.add_option("--max-routes", options.reconciler.plan.most_routes,
-                   "So many routes at most; of the nodes beyond, the youngest have none")
-        ->envname("ROUTELET_MAX_ROUTES")
-        ->check(CLI::Range(1U, 10'000'000U))
-        ->capture_default_str();
     run.add_option("--check-interval", raw.check_seconds,
                    "Seconds between full checks of the kernel's routes")
         ->envname("ROUTELET_CHECK_INTERVAL")
@@ -370,6 +390,45 @@ CommandLine status_command(const RawOptions& raw)
     StatusOptions options{.health = HttpAddress::parse(raw.health_address).value(),
                           .json = raw.status_output == "json"};
     return {.status = std::move(options)};
+}
+
+void add_plan_options(CLI::App& plan, RunOptions& options, RawOptions& raw)
+{
+    plan.add_option("--nodes", raw.nodes, "What `kubectl get nodes -o json` printed; - for standard input")
+        ->type_name("FILE")
+        ->required();
+    plan.add_option("-o,--output", raw.plan_output, "text; ip, commands for a shell; or json")
+        ->check(CLI::IsMember(names_of(plan_outputs)))
+        ->capture_default_str();
+    add_role_options(plan, options, raw);
+    add_range_options(plan, options, raw);
+    add_ownership_options(plan, options.reconciler.pod_bridge, raw.protocol,
+                          options.reconciler.identity.metric);
+    plan.footer(plan_footer);
+}
+
+// Fails with CLI::ParseError where options contradict each other.
+void apply_plan_role(const RawOptions& raw, RunOptions& options)
+{
+    options.reconciler.plan.off_link = off_links.at(raw.off_link);
+    const bool is_named = !options.reconciler.plan.node_name.empty();
+    if (roles.at(raw.role) == Role::node) {
+        if (!is_named)
+            throw CLI::RequiredError("--node-name");
+        return;
+    }
+    if (is_named || options.reconciler.plan.off_link == OffLink::gateway)
+        throw CLI::ValidationError("--node-name and --off-link gateway do not go with --role router");
+    options.reconciler.pod_bridge.clear();
+}
+
+PlanCommandOptions plan_command(const RawOptions& raw, const RunOptions& options)
+{
+    return {.nodes = raw.nodes,
+            .plan = options.reconciler.plan,
+            .identity = options.reconciler.identity,
+            .pod_bridge = options.reconciler.pod_bridge,
+            .output = plan_outputs.at(raw.plan_output)};
 }
 
 void add_install_options(CLI::App& install, InstallOptions& options)
@@ -422,11 +481,14 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     InstallOptions install_options{.plugin = beside_this_program("routelet-cni")};
     CLI::App* run = app.add_subcommand("run", "Run the agent until a signal ends it");
     CLI::App* status = app.add_subcommand("status", "Show what this machine's agent does and finds");
+    CLI::App* plan =
+        app.add_subcommand("plan", "Show what the agent would do here, with the Nodes of a file");
     CLI::App* install =
         app.add_subcommand("install", "Put the CNI plugin where the container runtime finds it");
     CLI::App* print_version = app.add_subcommand("version", "Print the version");
     add_run_options(*run, options, raw);
     add_status_options(*status, raw);
+    add_plan_options(*plan, options, raw);
     add_install_options(*install, install_options);
     CleanupOptions cleanup_options;
     CLI::App* cleanup = app.add_subcommand("cleanup", "Take everything of Routelet's off this node");
@@ -436,6 +498,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
         app.parse(argc, argv);
         if (run->parsed())
             apply_role(*run, raw, options);
+        if (plan->parsed())
+            apply_plan_role(raw, options);
     } catch (const CLI::ParseError& error) {
         const bool is_answer = error.get_exit_code() == 0; // --help, --version
         app.exit(error);
@@ -456,6 +520,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.reconciler.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};
     options.reconciler.plan.cluster_cidrs = parse_prefixes(raw.cluster_cidrs);
     options.reconciler.plan.service_cidrs = parse_prefixes(raw.service_cidrs);
+    if (plan->parsed())
+        return {.plan = plan_command(raw, options)};
     options.egress.cluster_cidrs = options.reconciler.plan.cluster_cidrs;
     options.egress.exempt = parse_prefixes(raw.masquerade_exempt);
     options.check_interval = std::chrono::seconds(raw.check_seconds);

@@ -4,6 +4,7 @@
 #include "controller/install.h"
 #include "controller/log.h"
 #include "controller/node_life.h"
+#include "controller/plan_command.h"
 #include "controller/reconciler.h"
 #include "controller/status_command.h"
 
@@ -32,6 +33,7 @@ struct RunOptions {
 struct CommandLine {
     std::optional<RunOptions> run{};
     std::optional<StatusOptions> status{};
+    std::optional<PlanCommandOptions> plan{};
     std::optional<InstallOptions> install{};
     std::optional<CleanupOptions> cleanup{};
     int exit_status = 0;

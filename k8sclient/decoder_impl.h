@@ -24,7 +24,9 @@ struct WatchDecoder::Impl {
     virtual bool between_frames() const noexcept = 0;
 };
 
-std::unique_ptr<NodeListDecoder::Impl> make_json_list_decoder();
+// Whose list it is, and so what it has to be.
+enum class ListOf { server, kubectl };
+std::unique_ptr<NodeListDecoder::Impl> make_json_list_decoder(ListOf whose);
 std::unique_ptr<NodeDecoder::Impl> make_json_node_decoder();
 std::unique_ptr<NodeListDecoder::Impl> make_protobuf_list_decoder();
 std::unique_ptr<WatchDecoder::Impl> make_json_watch_decoder();
@@ -48,8 +50,8 @@ Result<WatchEvent> to_event(std::string_view type, Object object);
 // Fails unless `object` is a Node with a name.
 Result<Node> to_node(Object object);
 
-// Fails unless `list` is a NodeList with a resourceVersion.
-Result<NodeList> to_list(Object list, std::vector<Node> nodes);
+// Fails unless `list` is a NodeList with a resourceVersion, or kubectl's List.
+Result<NodeList> to_list(Object list, std::vector<Node> nodes, ListOf whose = ListOf::server);
 
 // An error about what the server sent.
 Error malformed(std::string what);

@@ -302,16 +302,19 @@ Result<> feed_document(Decoder& decoder, std::string_view piece)
 
 class JsonListDecoder final : public NodeListDecoder::Impl {
 public:
+    explicit JsonListDecoder(ListOf whose) : whose_(whose) {}
+
     Result<> feed(std::string_view piece) override { return feed_document(decoder_, piece); }
     std::vector<Node> take_nodes() override { return std::exchange(decoder_.handler().items, {}); }
     Result<NodeList> finish() override
     {
         if (!decoder_.parser.done())
             return malformed("the list was cut short");
-        return to_list(decoder_.handler().object.take(), take_nodes());
+        return to_list(decoder_.handler().object.take(), take_nodes(), whose_);
     }
 
 private:
+    ListOf whose_;
     Decoder decoder_{Place::object, true};
 };
 
@@ -353,9 +356,9 @@ private:
 
 } // namespace
 
-std::unique_ptr<NodeListDecoder::Impl> make_json_list_decoder()
+std::unique_ptr<NodeListDecoder::Impl> make_json_list_decoder(ListOf whose)
 {
-    return std::make_unique<JsonListDecoder>();
+    return std::make_unique<JsonListDecoder>(whose);
 }
 
 std::unique_ptr<NodeDecoder::Impl> make_json_node_decoder()

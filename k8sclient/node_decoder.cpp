@@ -75,21 +75,30 @@ Result<Node> to_node(Object object)
     return std::move(object.node);
 }
 
-Result<NodeList> to_list(Object list, std::vector<Node> nodes)
+Result<NodeList> to_list(Object list, std::vector<Node> nodes, ListOf whose)
 {
-    if (list.kind != "NodeList") {
+    const bool is_kubectls = whose == ListOf::kubectl;
+    if (list.kind != "NodeList" && !(is_kubectls && list.kind == "List")) {
         const std::string kind = list.kind.empty() ? "an object without kind" : shown(list.kind);
         const std::string message = list.status.message.empty() ? "" : ": " + list.status.message;
         return malformed("the answer is " + kind + ", not a NodeList" + message);
     }
-    if (list.version.empty())
+    if (list.version.empty() && !is_kubectls)
         return malformed("the list has no resourceVersion");
     return NodeList{std::move(nodes), std::move(list.version), std::move(list.continue_token)};
 }
 
 NodeListDecoder::NodeListDecoder(Encoding encoding)
-    : impl_(encoding == Encoding::json ? make_json_list_decoder() : make_protobuf_list_decoder())
+    : NodeListDecoder(encoding == Encoding::json ? make_json_list_decoder(ListOf::server)
+                                                 : make_protobuf_list_decoder())
 {
+}
+
+NodeListDecoder::NodeListDecoder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+NodeListDecoder NodeListDecoder::for_kubectl()
+{
+    return NodeListDecoder(make_json_list_decoder(ListOf::kubectl));
 }
 
 NodeListDecoder::NodeListDecoder(NodeListDecoder&&) noexcept = default;

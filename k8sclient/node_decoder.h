@@ -54,6 +54,9 @@ inline constexpr std::size_t frame_limit = 16U << 20U; // bytes
 class NodeListDecoder {
 public:
     explicit NodeListDecoder(Encoding encoding);
+    // For what `kubectl get nodes -o json` prints: JSON, of kind List or NodeList, and without a
+    // resourceVersion.
+    static NodeListDecoder for_kubectl();
     NodeListDecoder(NodeListDecoder&&) noexcept;
     ~NodeListDecoder();
 
@@ -69,6 +72,8 @@ public:
     struct Impl;
 
 private:
+    explicit NodeListDecoder(std::unique_ptr<Impl> impl);
+
     std::unique_ptr<Impl> impl_;
     std::optional<Error> failure_;
 };

@@ -29,10 +29,10 @@ private:
     std::streambuf* before_;
 };
 
-// `routelet run WORDS`
-Parsed run(const std::string& words)
+// `routelet COMMAND WORDS`
+Parsed parse(const std::string& command_name, const std::string& words)
 {
-    std::vector<std::string> arguments = {"routelet", "run"};
+    std::vector<std::string> arguments = {"routelet", command_name};
     std::istringstream text(words);
     for (std::string word; text >> word;)
         arguments.push_back(word);
@@ -45,6 +45,11 @@ Parsed run(const std::string& words)
     const Redirected err(std::cerr, printed);
     CommandLine command = parse_command_line(static_cast<int>(argv.size()), argv.data());
     return {std::move(command), printed.str()};
+}
+
+Parsed run(const std::string& words)
+{
+    return parse("run", words);
 }
 
 // Without what the tests were started with.
@@ -157,4 +162,34 @@ TEST_CASE("a node's empty name is no router", "[options][role]")
     EmptyEnvironment environment;
     environment.set("NODE_NAME", "");
     CHECK(run("").command.exit_status == exit_usage);
+}
+
+TEST_CASE_METHOD(EmptyEnvironment, "a plan needs Nodes, and to know which of them is this machine",
+                 "[options][plan]")
+{
+    CHECK(parse("plan", "--node-name node01").command.exit_status == exit_usage);
+    CHECK(parse("plan", "--nodes nodes.json").command.exit_status == exit_usage);
+    CHECK(parse("plan", "--nodes nodes.json --node-name node01 -o yaml").command.exit_status == exit_usage);
+    CHECK(parse("plan", "--nodes nodes.json --role router --node-name node01").command.exit_status ==
+          exit_usage);
+    CHECK(parse("plan", "--nodes nodes.json --role router --off-link gateway").command.exit_status ==
+          exit_usage);
+    CHECK_FALSE(parse("plan", "--nodes nodes.json --role router").command.plan->plan.node_name != "");
+
+    set("NODE_NAME", "node01"); // as in the agent's pod
+    set("ROUTELET_CLUSTER_CIDR", "10.244.0.0/16,fd00:10:244::/56");
+    const Parsed parsed =
+        parse("plan", "--nodes - --off-link gateway --max-routes 7 --route-protocol 99 -o ip");
+    INFO(parsed.printed);
+    REQUIRE(parsed.command.plan.has_value());
+    const PlanCommandOptions& options = *parsed.command.plan;
+    CHECK(options.nodes == "-");
+    CHECK(options.output == PlanCommandOptions::Output::ip);
+    CHECK(options.plan.node_name == "node01");
+    CHECK(options.plan.off_link == OffLink::gateway);
+    CHECK(options.plan.cluster_cidrs == std::vector{"10.244.0.0/16"_net, "fd00:10:244::/56"_net});
+    CHECK(options.plan.most_routes == 7);
+    CHECK(options.identity.protocol == netlink::RouteProtocol{99});
+    CHECK(options.pod_bridge == "v-net-0");
+    CHECK_FALSE(parsed.command.run.has_value());
 }

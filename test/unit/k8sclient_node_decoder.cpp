@@ -213,6 +213,31 @@ TEST_CASE("what is not a list of Nodes is refused", "[k8sclient]")
     CHECK_THAT(list.error().text(), has_text(row.why));
 }
 
+TEST_CASE("what kubectl prints is a list, too, but not to who asked the server", "[k8sclient][plan]")
+{
+    const std::string printed =
+        R"({"apiVersion":"v1","items":[{"apiVersion":"v1","kind":"Node","metadata":{"name":"node02"},)"
+        R"("spec":{"podCIDRs":["10.244.2.0/24"]}}],"kind":"List","metadata":{"resourceVersion":""}})";
+    const auto decode = [](std::string_view body) -> Result<NodeList> {
+        NodeListDecoder decoder = NodeListDecoder::for_kubectl();
+        if (auto fed = decoder.feed(body); !fed)
+            return fed.error();
+        return decoder.finish();
+    };
+
+    const NodeList list = need(decode(printed));
+    REQUIRE(list.nodes.size() == 1);
+    CHECK(list.nodes[0].name == "node02");
+    CHECK(list.nodes[0].pod_cidrs == std::vector<std::string>{"10.244.2.0/24"});
+    CHECK(need(decode(list_of(R"({"metadata":{"name":"node02"}})"))).nodes.size() == 1); // kubectl get --raw
+    CHECK_FALSE(decode_list(printed).has_value());
+
+    CHECK_FALSE(decode(printed.substr(0, printed.size() - 1)).has_value());
+    CHECK_FALSE(decode(R"({"kind":"PodList","metadata":{"resourceVersion":"7"},"items":[]})").has_value());
+    CHECK_FALSE(decode(R"({"kind":"Node","metadata":{"name":"node02"}})").has_value());
+    CHECK_FALSE(decode("").has_value());
+}
+
 TEST_CASE("depth and size of what is skipped have their bounds", "[k8sclient]")
 {
     const auto nested = [](std::size_t levels) {
