@@ -2,6 +2,7 @@
 #include "controller/bridge_keeper.h"
 
 #include "test/kernel/cni_fixture.h"
+#include "test/support/log_lines.h"
 
 using namespace routelet;
 using namespace routelet::controller;
@@ -10,13 +11,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class KeeperFixture : public CniFixture {
+class KeeperFixture : public CniFixture, public LogLines {
 public:
-    std::vector<std::string> lines;
-    Log log{LogFormat::text, LogLevel::info, [this](const std::string& line) {
-                lines.push_back(line);
-                return true;
-            }};
     BridgeKeeper keeper{{.bridge = "v-net-0", .folder = state()}, log};
     BridgeKeeper::Clock::time_point now = BridgeKeeper::Clock::now();
 

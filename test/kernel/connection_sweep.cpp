@@ -3,6 +3,7 @@
 
 #include "netlink/conntrack.h"
 #include "test/kernel/cni_fixture.h"
+#include "test/support/log_lines.h"
 #include "test/support/socket_address.h"
 
 #include <boost/asio/co_spawn.hpp>
@@ -15,18 +16,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class ConnectionSweepFixture : public CniFixture {
+class ConnectionSweepFixture : public CniFixture, public LogLines {
 public:
-    std::vector<std::string> lines;
-    Log log{LogFormat::text, LogLevel::debug, [this](const std::string& line) {
-                lines.push_back(line);
-                return true;
-            }};
     boost::asio::io_context io;
     ConnectionSweep sweep{io, {.folder = state(), .interval = 1s}, log};
     netlink::Socket netfilter = need(netlink::Socket::open_netfilter());
 
-    ConnectionSweepFixture()
+    ConnectionSweepFixture() : LogLines(LogLevel::debug)
     {
         // A rule that looks at connections has the kernel track them.
         run("nft add table inet filter && nft add chain inet filter input '{ type filter hook input priority "

@@ -2,6 +2,7 @@
 #include "controller/reservation_sweep.h"
 
 #include "test/kernel/cni_fixture.h"
+#include "test/support/log_lines.h"
 
 #include <sys/file.h>
 
@@ -16,13 +17,8 @@ namespace {
 
 using Names = std::set<std::string>;
 
-class SweepFixture : public CniFixture {
+class SweepFixture : public CniFixture, public LogLines {
 public:
-    std::vector<std::string> lines;
-    Log log{LogFormat::text, LogLevel::info, [this](const std::string& line) {
-                lines.push_back(line);
-                return true;
-            }};
     ReservationSweep sweep{{.folder = state(), .host_ports = host_ports()}, log};
     ReservationSweep::Clock::time_point now = ReservationSweep::Clock::now();
 

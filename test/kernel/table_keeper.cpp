@@ -3,6 +3,7 @@
 
 #include "controller/plugin_tables.h"
 #include "test/kernel/cni_fixture.h"
+#include "test/support/log_lines.h"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -18,13 +19,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-class TableKeeperFixture : public CniFixture {
+class TableKeeperFixture : public CniFixture, public LogLines {
 public:
-    std::vector<std::string> lines;
-    Log log{LogFormat::text, LogLevel::info, [this](const std::string& line) {
-                lines.push_back(line);
-                return true;
-            }};
     boost::asio::io_context io;
     std::optional<TableKeeper> keeper;
 
