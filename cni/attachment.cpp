@@ -79,14 +79,6 @@ std::vector<IpAddress> addresses_of(const std::vector<Gateway>& gateways)
     return addresses;
 }
 
-std::vector<IpAddress> plain(const std::vector<PodAddress>& addresses)
-{
-    std::vector<IpAddress> own;
-    for (const PodAddress& pod : addresses)
-        own.push_back(pod.address);
-    return own;
-}
-
 Result<Link> find_or_make_bridge(Socket& host, const PodNetwork& network, const MacAddress& mac)
 {
     Result<std::optional<Link>> found = netlink::find_link(host, network.bridge);
@@ -247,21 +239,6 @@ Result<std::vector<ResultRoute>> configure_pod(Socket& pod, const Pair& pair, co
     return made;
 }
 
-// The names by which a checked link tells what its pod may send from; a port of a bridge, its MAC address,
-// too.
-std::vector<Request> requests_for_check(const Attached& attached, const std::vector<IpAddress>& sources)
-{
-    const IfIndex link = attached.host.index;
-    std::vector<Request> requests;
-    for (const IpAddress& source : sources)
-        requests.push_back(netlink::add_alternative_name(link, living_name(source)));
-    if (attached.bridge) {
-        requests.push_back(netlink::pin_mac({link, attached.pod_mac}));
-        requests.push_back(netlink::lock_port(link));
-    }
-    return requests;
-}
-
 Error without_spoof_check(const Error& error)
 {
     return failure(ErrorCode::system_failure, "spoofCheck, which needs Linux 5.18 or newer: " + error.text() +
@@ -292,27 +269,29 @@ Result<> complete_host(Sides& sides, const AttachmentId& id, const PodNetwork& n
     const Request last =
         attached.bridge ? netlink::set_port_up({.port = link, .alias = alias, .hairpin = network.hairpin})
                         : netlink::set_alias(link, alias);
-    std::vector<IpAddress> sources = plain(addresses);
-    std::ranges::move(SpoofCheck::further_addresses(attached.pod_mac), std::back_inserter(sources));
+    std::vector<IpAddress> sources = addresses_of(addresses);
+    if (network.spoof_check)
+        sources.push_back(link_local_of(attached.pod_mac));
 
     std::vector<Request> requests;
     if (!attached.bridge)
         requests = ways_to_pod(link, addresses);
     const std::size_t ways = requests.size();
-    if (network.spoof_check)
-        std::ranges::move(requests_for_check(attached, sources), std::back_inserter(requests));
-    const std::size_t needed = requests.size();
+    for (const IpAddress& source : sources)
+        requests.push_back(netlink::add_alternative_name(link, living_name(source)));
+    if (network.spoof_check && attached.bridge) {
+        requests.push_back(netlink::pin_mac({link, attached.pod_mac}));
+        requests.push_back(netlink::lock_port(link));
+    }
     // Without the rest a pod works as well: neighbours are asked for when the table has no room (it has 1,024
-    // for all of the machine, unless somebody made it larger), and the further names, a guard beside the
-    // reservation, are unknown to old kernels.
+    // for all of the machine, unless somebody made it larger). So it does without further names, which are a
+    // guard beside the reservation, and unknown to old kernels; unless they are what it is checked by.
+    const std::size_t needed = network.spoof_check ? requests.size() : ways;
     for (const PodAddress& pod : addresses)
         requests.push_back(netlink::set_neighbor(attached.bridge ? attached.bridge->index : link, pod.address,
                                                  attached.pod_mac));
-    if (!network.spoof_check) {
-        for (const PodAddress& pod : addresses)
-            requests.push_back(netlink::add_alternative_name(link, living_name(pod.address)));
+    if (!network.spoof_check)
         requests.push_back(last);
-    }
     const std::vector<Result<>> results = sides.host.execute_all(requests);
     for (std::size_t i = 0; i < needed; ++i)
         if (!results[i])
@@ -447,7 +426,7 @@ Result<> clear_unfinished(Sides& sides, const AttachmentId& id)
 Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& network,
                         const std::optional<Link>& bridge, const std::vector<PodAddress>& addresses)
 {
-    const std::vector<IpAddress> own = plain(addresses);
+    const std::vector<IpAddress> own = addresses_of(addresses);
     const MacAddress pod_mac = network.wanted_mac.value_or(mac_for(own));
 
     const Result<Pair> pair = make_pair(sides, id, network, bridge, pod_mac);

@@ -62,10 +62,8 @@ Result<> plug_in(Socket& host, const Link& bridge, const std::vector<Link>& link
         requests.push_back(
             netlink::set_port_up({.port = link.index, .alias = link.alias, .hairpin = hairpin}));
     }
-    for (Result<>& result : host.execute_all(requests))
-        if (!result &&
-            result.error().code != boost::system::errc::no_such_device) // a pod that went meanwhile
-            return result;
+    if (auto plugged = execute_on_pods(host, requests); !plugged)
+        return plugged;
     if (std::ranges::none_of(links, is_checked))
         return {};
     const auto named = netlink::list_named_links(host);
@@ -74,10 +72,7 @@ Result<> plug_in(Socket& host, const Link& bridge, const std::vector<Link>& link
     const auto unlocked = find_unlocked_ports(host, *named);
     if (!unlocked)
         return unlocked.error();
-    for (Result<>& result : host.execute_all(unlocked->remedy))
-        if (!result && result.error().code != boost::system::errc::no_such_device)
-            return result;
-    return {};
+    return execute_on_pods(host, unlocked->remedy);
 }
 
 } // namespace

@@ -51,6 +51,14 @@ Result<std::vector<IpAddress>> held_or_none(const std::optional<StateDirectory>&
 
 } // namespace
 
+std::vector<IpAddress> addresses_of(const std::vector<PodAddress>& reserved)
+{
+    std::vector<IpAddress> addresses;
+    for (const PodAddress& pod : reserved)
+        addresses.push_back(pod.address);
+    return addresses;
+}
+
 Result<std::optional<StateDirectory>> AddressStore::open_imported() const
 {
     std::error_code different; // when one of them does not exist

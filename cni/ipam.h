@@ -27,6 +27,8 @@ struct PodAddress {
     friend bool operator==(const PodAddress&, const PodAddress&) = default;
 };
 
+std::vector<IpAddress> addresses_of(const std::vector<PodAddress>& reserved);
+
 // What a reservation is made with besides the ranges.
 struct ReserveOptions {
     std::vector<IpAddress> wanted{};   // asked for by name

@@ -55,14 +55,6 @@ HostPortRecord host_port_record(const Environment& call, const Config& config,
             .ports = host_ports_of(network.port_mappings, addresses)};
 }
 
-std::vector<IpAddress> addresses_of(const std::vector<PodAddress>& reserved)
-{
-    std::vector<IpAddress> addresses;
-    for (const PodAddress& pod : reserved)
-        addresses.push_back(pod.address);
-    return addresses;
-}
-
 // The link first: an address is free only once nothing uses it, and nothing leads to it.
 Result<> take_back(netlink::Socket& host, const AttachmentId& id, const Network& network)
 {

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
-#include <span>
 #include <string_view>
 
 namespace routelet::cni {
@@ -72,8 +71,8 @@ bool is_absent(const Error& error)
 Result<std::optional<PodSources>> read_sources(Socket& netfilter)
 {
     PodSources sources;
-    for (auto [set, into] :
-         {std::pair{"addresses4", &sources.ipv4}, std::pair{"addresses6", &sources.ipv6}}) {
+    for (auto [set, into] : {std::pair{pod_source_set(IpFamily::v4), &sources.ipv4},
+                             std::pair{pod_source_set(IpFamily::v6), &sources.ipv6}}) {
         Result<std::vector<NftElement>> found = netlink::list_elements(netfilter, on_bridge, set);
         if (!found && is_absent(found.error()))
             return std::optional<PodSources>{};
@@ -115,15 +114,6 @@ std::vector<netlink::Request> replace_both(const PodSources& sources)
     return requests;
 }
 
-// All are attempted; the first failure but that a pod went meanwhile.
-Result<> execute_all(Socket& host, std::span<const netlink::Request> requests)
-{
-    for (Result<>& result : host.execute_all(requests))
-        if (!result && result.error().code != boost::system::errc::no_such_device)
-            return std::move(result);
-    return {};
-}
-
 std::string joined(const std::string& a, const std::string& b)
 {
     return a.empty() || b.empty() ? a + b : a + ", " + b;
@@ -155,11 +145,6 @@ SpoofCheck::SpoofCheck()
            .modules = "nf_tables, nft_meta_bridge and nft_fib_inet, of bridge filtering (NF_TABLES_BRIDGE)",
            .alternative = "do without (routelet run without --spoof-check)"})
 {
-}
-
-std::vector<IpAddress> SpoofCheck::further_addresses(const netlink::MacAddress& pod_mac)
-{
-    return {link_local_of(pod_mac)};
 }
 
 // The rules' number before the links: who has changed either since makes the answer obsolete, because an ADD
@@ -254,7 +239,7 @@ Result<std::string> SpoofCheck::repair(Socket& host, std::string_view being_adde
         const Result<Found> found = look(host, being_added);
         if (!found)
             return found.error();
-        if (auto locked = execute_all(host, found->unlocked.remedy); !locked)
+        if (auto locked = execute_on_pods(host, found->unlocked.remedy); !locked)
             return locked.error();
         const std::vector<netlink::Request> requests =
             found->difference.empty() ? change_spoof_check_table(found->there, found->kept)
@@ -305,6 +290,14 @@ Result<UnlockedPorts> find_unlocked_ports(Socket& host, const std::vector<NamedL
         found.remedy.push_back(netlink::lock_port(link.index));
     }
     return found;
+}
+
+Result<> execute_on_pods(Socket& host, std::span<const netlink::Request> requests)
+{
+    for (Result<>& result : host.execute_all(requests))
+        if (!result && result.error().code != boost::system::errc::no_such_device)
+            return std::move(result);
+    return {};
 }
 
 } // namespace routelet::cni

@@ -6,6 +6,7 @@
 #include "netlink/socket.h"
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,11 +27,8 @@ class SpoofCheck {
 public:
     SpoofCheck();
 
-    // The further names that a checked port has beside those of its pod's own addresses.
-    static std::vector<IpAddress> further_addresses(const netlink::MacAddress& pod_mac);
-
-    // Lets a port of checked_port_group send from these addresses, and from no others. The link has the
-    // names already.
+    // Lets a port of checked_port_group send from these addresses, the link-local one of its MAC address
+    // among them, and from no others. The link has the names already.
     Result<> admit(netlink::Socket& host, const std::string& link, const std::vector<IpAddress>& addresses);
     // Sees to it that links of checked_route_group are checked.
     Result<> admit_routed(netlink::Socket& host);
@@ -61,5 +59,8 @@ struct UnlockedPorts {
 };
 Result<UnlockedPorts> find_unlocked_ports(netlink::Socket& host,
                                           const std::vector<netlink::NamedLink>& links);
+
+// Attempts all; the first failure but that a pod, and with it its link, went meanwhile.
+Result<> execute_on_pods(netlink::Socket& host, std::span<const netlink::Request> requests);
 
 } // namespace routelet::cni

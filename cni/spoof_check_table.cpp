@@ -27,18 +27,13 @@ constexpr std::uint8_t router_advertisement = 134;
 constexpr std::uint8_t neighbor_advertisement = 136;
 constexpr std::uint8_t redirect = 137;
 
-const char* set_for(IpFamily family)
-{
-    return family == IpFamily::v4 ? "addresses4" : "addresses6";
-}
-
 std::vector<NftMap> sets_of(const PodSources& sources)
 {
-    return {{.name = set_for(IpFamily::v4),
+    return {{.name = pod_source_set(IpFamily::v4),
              .key = {NftType::ifname, NftType::ipv4_addr},
              .value = {},
              .elements = sources.ipv4},
-            {.name = set_for(IpFamily::v6),
+            {.name = pod_source_set(IpFamily::v6),
              .key = {NftType::ifname, NftType::ipv6_addr},
              .value = {},
              .elements = sources.ipv6}};
@@ -64,7 +59,7 @@ nft::Rule is_protocol(std::uint16_t ether_type)
 nft::Rule is_of_port(IpFamily family, nft::LoadHeader load, bool negated)
 {
     load.into = nft::registers_of_name;
-    return {nft::LoadMeta{NFT_META_IIFNAME}, load, nft::IsInSet{set_for(family), negated}};
+    return {nft::LoadMeta{NFT_META_IIFNAME}, load, nft::IsInSet{pod_source_set(family), negated}};
 }
 
 nft::Rule is_icmpv6()
@@ -117,6 +112,11 @@ void add_sorted(std::vector<NftElement>& elements, NftElement element)
 }
 
 } // namespace
+
+const char* pod_source_set(IpFamily family)
+{
+    return family == IpFamily::v4 ? "addresses4" : "addresses6";
+}
 
 void PodSources::add(const std::string& link, const IpAddress& address)
 {

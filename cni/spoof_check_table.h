@@ -30,6 +30,8 @@ struct PodSources {
     void add(const std::string& link, const IpAddress& address); // keeps them sorted; one that is there, once
 };
 
+const char* pod_source_set(IpFamily family); // the set's name
+
 // The link of an element of those sets.
 std::string link_in(const netlink::NftElement& element);
 

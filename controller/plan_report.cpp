@@ -1,10 +1,12 @@
 #include "controller/plan_report.h"
 
 #include "controller/difference.h"
+#include "controller/route_changes.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 
 namespace routelet::controller {
@@ -12,6 +14,18 @@ namespace {
 
 using nlohmann::json;
 using Kind = RouteChange::Kind;
+
+// In the order in which the agent makes them.
+std::vector<RouteChange> changes_for(const Plan& plan, const KernelMirror& mirror,
+                                     const RouteIdentity& identity)
+{
+    const Difference differing = difference(plan, mirror.own_routes());
+    std::vector<IpPrefix> destinations = differing.to_write;
+    destinations.insert(destinations.end(), differing.to_remove.begin(), differing.to_remove.end());
+    std::vector<RouteChange> changes = removals_of_surplus(mirror);
+    std::ranges::move(changes_at(destinations, plan, mirror, identity), std::back_inserter(changes));
+    return changes;
+}
 
 // As ip-route(8) has it: "10.244.3.0/24 via 192.168.1.13 dev eth0", "unreachable 10.244.1.0/24".
 std::string way_of(const netlink::Route& route, const KernelMirror& mirror)
@@ -45,8 +59,7 @@ std::string what_becomes_of(const RouteChange& change, const Plan& plan, const K
     case Kind::take_over:
         break;
     }
-    return planned_way(plan, change.route.destination) ? "a second one, which somebody has set"
-                                                       : "nobody's any more";
+    return planned_way(plan, change.route.destination) ? "not the planned way" : "nobody's any more";
 }
 
 const char* sign_of(Kind kind)
@@ -130,20 +143,6 @@ json to_json(const netlink::Route& route, const Plan& plan, const KernelMirror& 
 }
 
 } // namespace
-
-std::vector<RouteChange> changes_for(const Plan& plan, const KernelMirror& mirror,
-                                     const RouteIdentity& identity)
-{
-    const Difference differing = difference(plan, mirror.own_routes());
-    std::vector<RouteChange> changes;
-    for (const auto* destinations : {&differing.to_write, &differing.to_remove})
-        for (const IpPrefix& destination : *destinations)
-            if (auto change = change_at(destination, plan, mirror.own_routes(), identity))
-                changes.push_back(std::move(*change));
-    for (const netlink::Route& second : mirror.surplus_routes())
-        changes.push_back({Kind::remove, second});
-    return changes;
-}
 
 std::string plan_as_text(const Plan& plan, const KernelMirror& mirror, const RouteIdentity& identity)
 {

@@ -4,16 +4,10 @@
 #include "controller/plan.h"
 
 #include <string>
-#include <vector>
 
 namespace routelet::controller {
 
 // What a plan would change in the kernel, for people. Pure.
-
-// All changes, those of ours that somebody has set beside them included, in the order in which the agent
-// makes them.
-std::vector<RouteChange> changes_for(const Plan& plan, const KernelMirror& mirror,
-                                     const RouteIdentity& identity);
 
 // The routes, each with what becomes of it in front, then the podCIDRs that get none, with the reason and
 // what to do, and a line of numbers:

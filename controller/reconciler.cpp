@@ -1,6 +1,7 @@
 #include "controller/reconciler.h"
 
 #include "controller/replan.h"
+#include "controller/route_changes.h"
 
 #include <algorithm>
 #include <iterator>
@@ -350,47 +351,22 @@ void Reconciler::work_off(const Cause& cause)
 std::vector<RouteChange> Reconciler::next_batch()
 {
     const auto now = Cause::Clock::now();
-    // Before all else: REPLACE fails (EEXIST) where what it would make is there already, further behind.
-    // No packet takes these routes, so nothing is withdrawn with them.
     std::vector<RouteChange> changes;
     if (worked_off_ == 0)
-        for (const netlink::Route& route : mirror_.surplus_routes())
-            changes.push_back({RouteChange::Kind::remove, route});
-    std::vector<RouteChange> spared;
+        changes = removals_of_surplus(mirror_);
     const std::size_t writes = work_.to_write.size();
     const std::size_t end = std::min(worked_off_ + options_.batch, writes + work_.to_remove.size());
-    changes.reserve(changes.size() + end - worked_off_);
+    std::vector<IpPrefix> destinations;
+    destinations.reserve(end - worked_off_);
     for (; worked_off_ < end; ++worked_off_) {
         const IpPrefix& destination =
             worked_off_ < writes ? work_.to_write[worked_off_] : work_.to_remove[worked_off_ - writes];
-        if (repairs_.holds(destination, now))
-            continue;
-        auto change = change_at(destination, plan_, mirror_.own_routes(), options_.identity);
-        if (!change)
-            continue;
-        if (change->kind == RouteChange::Kind::replace && mirror_.is_shared(destination)) {
-            renew(*change, spared);
-            continue;
-        }
-        changes.push_back(std::move(*change));
+        if (!repairs_.holds(destination, now))
+            destinations.push_back(destination);
     }
-    changes.insert(changes.end(), spared.begin(), spared.end());
+    std::ranges::move(changes_at(destinations, plan_, mirror_, options_.identity),
+                      std::back_inserter(changes));
     return changes;
-}
-
-// Where somebody else has a route of the same destination and metric, REPLACE could hit his. Ours is made
-// anew instead, at the metric of its next hop, and then removed at the one that it had, by all its values. If
-// that is the same metric, the addition fails until his is gone, as if his had been there first.
-void Reconciler::renew(const RouteChange& replacement, std::vector<RouteChange>& changes) const
-{
-    const netlink::Route& before = *replacement.previous;
-    RouteChange addition{RouteChange::Kind::create,
-                         new_route(before.destination, Way::of(replacement.route), options_.identity)};
-    RouteChange removal{RouteChange::Kind::remove, before};
-    if (addition.route.metric == before.metric)
-        std::swap(addition, removal);
-    changes.push_back(std::move(addition));
-    changes.push_back(std::move(removal));
 }
 
 // What one accepted change was, in one line.

@@ -108,7 +108,6 @@ private:
     void forget_settled_failures();
     void work_off(const Cause& cause);
     std::vector<RouteChange> next_batch();
-    void renew(const RouteChange& replacement, std::vector<RouteChange>& changes) const;
     void settle(const RouteChange& change, std::string_view event, const Cause& cause, double took_ms);
     void fail(const RouteChange& change, const Error& error);
     LogLine about(LogLevel level, std::string_view event, const IpPrefix& destination) const;

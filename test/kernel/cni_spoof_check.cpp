@@ -134,7 +134,7 @@ public:
     }
     std::string elements(const std::string& set) const
     {
-        return output("nft list set bridge routelet-spoof-check " + set + " 2>&1 || true");
+        return output("nft list set bridge routelet-spoof-check " + set);
     }
     static std::string host_name(const std::string& container)
     {
@@ -350,7 +350,7 @@ TEST_CASE_METHOD(SpoofCheckFixture, "a pod that went leaves elements, which harm
     add("two", two);
     require_reaches(two, {"10.244.1.1", "fd00:1::1"});
     (void)repair();
-    CHECK_THAT(elements("addresses4"), !has_text("10.244.1.3,") && has_text("10.244.1.50"));
+    CHECK_THAT(elements("addresses4"), !has_text("10.244.1.3") && has_text("10.244.1.50"));
     CHECK(repair() == "");
 }
 

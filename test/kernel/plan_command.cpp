@@ -97,3 +97,20 @@ TEST_CASE_METHOD(PlanningNode, "a machine that no Node is named as is told", "[k
     CHECK(exit_status == 0);
     CHECK_THAT(errors, has_text("no Node of these is named node01"));
 }
+
+TEST_CASE_METHOD(PlanningNode, "a plan's commands spare a route of somebody else's at the metric of ours",
+                 "[kernel][plan]")
+{
+    add_node("1", "1");
+    add_node("2", "2");
+    run("ip route add 10.244.2.0/24 via 192.168.1.99 proto 82 metric 8555");
+    run("ip route prepend 10.244.2.0/24 via 192.168.1.77 proto static metric 8555"); // which REPLACE would
+                                                                                     // hit
+    run("ip route append 10.244.2.0/24 via 192.168.1.98 proto 82 metric 8600");      // ours, and behind
+
+    run("set -e\n" + plan(PlanCommandOptions::Output::ip));
+    CHECK(plan(PlanCommandOptions::Output::ip).empty());
+    CHECK(output("ip route show 10.244.2.0/24") ==
+          "10.244.2.0/24 via 192.168.1.12 dev eth0 proto 82 metric 8468 \n"
+          "10.244.2.0/24 via 192.168.1.77 dev eth0 proto static metric 8555 \n");
+}

@@ -48,6 +48,13 @@ public:
     }
 };
 
+// What nft prints of a set or map; nothing where its table is not there.
+std::string elements(const NetnsFixture& fixture, const std::string& table, const std::string& set)
+{
+    const std::string tables = fixture.output("nft list tables");
+    return tables.find("table " + table + "\n") == std::string::npos ? "" : fixture.output("nft list " + set);
+}
+
 class HostPortKeeperFixture : public TableKeeperFixture {
 public:
     HostPortKeeperFixture()
@@ -58,8 +65,8 @@ public:
 
     bool is_open() const
     {
-        return output("nft list map inet routelet-hostports all4 2>&1 || true").find("tcp . 8080") !=
-               std::string::npos;
+        return elements(*this, "inet routelet-hostports", "map inet routelet-hostports all4")
+                   .find("tcp . 8080") != std::string::npos;
     }
 };
 
@@ -71,10 +78,10 @@ public:
         keep(spoof_check_tables());
     }
 
-    bool is_checked() const
+    bool is_checked(const std::string& address = "10.244.1.2") const
     {
-        return output("nft list set bridge routelet-spoof-check addresses4 2>&1 || true")
-                   .find("10.244.1.2") != std::string::npos;
+        return elements(*this, "bridge routelet-spoof-check", "set bridge routelet-spoof-check addresses4")
+                   .find(address) != std::string::npos;
     }
 };
 
@@ -205,6 +212,7 @@ TEST_CASE_METHOD(SpoofCheckKeeperFixture, "elements of pods that went are swept 
     add("two", two);
     CHECK(is_checked()); // 10.244.1.2
     work_until([&] { return !is_checked(); });
+    CHECK(is_checked("10.244.1.3")); // and the table is there
     CHECK(lines.empty());
     CHECK(codes().empty());
 }
