@@ -5,9 +5,12 @@
 #include "netlink/neighbor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
+#include <random>
 #include <set>
 #include <string_view>
+#include <thread>
 
 namespace routelet::cni {
 namespace {
@@ -19,8 +22,18 @@ using netlink::Socket;
 
 const netlink::NftTableId on_bridge{spoof_check_table_name, NftFamily::bridge};
 
-// Nobody changes rules all the time.
-constexpr int attempts = 5;
+using Clock = std::chrono::steady_clock;
+
+// Of many ADDs that start at once each makes what the others have read obsolete, and one by one they get
+// through: the longest one has waited is that for all others.
+constexpr std::chrono::seconds patience_of_add{10};
+
+// Differs from others', so that they do not meet again.
+void pause_a_little()
+{
+    std::random_device random;
+    std::this_thread::sleep_for(std::chrono::microseconds(500 + random() % 8000));
+}
 
 // An ADD sets the alias last; until then it may be about to write what is missing.
 bool is_complete(const NamedLink& named)
@@ -60,6 +73,13 @@ std::vector<NamedLink> in_group(const std::vector<NamedLink>& links, std::uint32
     std::ranges::copy_if(links, std::back_inserter(found),
                          [group](const NamedLink& named) { return named.link.group == group; });
     return found;
+}
+
+// While reading, or before writing.
+bool is_of_changes_meanwhile(const Error& error)
+{
+    return error.code == boost::system::errc::interrupted ||
+           error.code == boost::system::errc::resource_unavailable_try_again;
 }
 
 bool is_absent(const Error& error)
@@ -210,7 +230,7 @@ Result<> SpoofCheck::admit(Socket& host, const std::string& link, const std::vec
     if ((*netfilter)->execute_atomically(change_spoof_check_table({}, sources)))
         return {};
     // There is no table yet, or it has some of them from before.
-    const auto repaired = repair(host, link);
+    const auto repaired = repair(host, link, patience_of_add);
     return repaired ? Result<>() : repaired.error();
 }
 
@@ -224,37 +244,43 @@ Result<> SpoofCheck::admit_routed(Socket& host)
         return netfilter_.explained(is_there.error());
     if (*is_there)
         return {};
-    const auto repaired = repair(host);
+    const auto repaired = repair(host, {}, patience_of_add);
     return repaired ? Result<>() : repaired.error();
 }
 
 Result<std::string> SpoofCheck::repair(Socket& host)
 {
-    return repair(host, {});
+    return repair(host, {}, std::chrono::milliseconds(0));
 }
 
-Result<std::string> SpoofCheck::repair(Socket& host, std::string_view being_added)
+Result<std::string> SpoofCheck::repair(Socket& host, std::string_view being_added,
+                                       std::chrono::milliseconds patience)
 {
-    for (int attempt = 0; attempt < attempts; ++attempt) {
-        const Result<Found> found = look(host, being_added);
-        if (!found)
-            return found.error();
-        if (auto locked = execute_on_pods(host, found->unlocked.remedy); !locked)
-            return locked.error();
-        const std::vector<netlink::Request> requests =
-            found->difference.empty() ? change_spoof_check_table(found->there, found->kept)
-                                      : replace_both(found->wanted);
-        if (requests.empty())
-            return found->text();
-        const Result<> written = (*netfilter_.socket())->execute_atomically(requests, found->generation);
-        if (written)
-            return found->text();
-        if (written.error().code != boost::system::errc::resource_unavailable_try_again)
-            return netfilter_.explained(written.error());
+    for (const auto deadline = Clock::now() + patience;; pause_a_little()) {
+        Result<std::string> repaired = repair_once(host, being_added);
+        if (repaired || !is_of_changes_meanwhile(repaired.error()))
+            return repaired;
+        if (Clock::now() >= deadline)
+            return failure(ErrorCode::try_again_later,
+                           "somebody changes nftables' rules all the time, so those against "
+                           "spoofing could not be written; try again");
     }
-    return failure(ErrorCode::try_again_later,
-                   "somebody changes nftables' rules all the time, so those against "
-                   "spoofing could not be written; try again");
+}
+
+Result<std::string> SpoofCheck::repair_once(Socket& host, std::string_view being_added)
+{
+    const Result<Found> found = look(host, being_added);
+    if (!found)
+        return found.error();
+    if (auto locked = execute_on_pods(host, found->unlocked.remedy); !locked)
+        return locked.error();
+    const std::vector<netlink::Request> requests =
+        found->difference.empty() ? change_spoof_check_table(found->there, found->kept)
+                                  : replace_both(found->wanted);
+    if (requests.empty())
+        return found->text();
+    const Result<> written = (*netfilter_.socket())->execute_atomically(requests, found->generation);
+    return written ? Result<std::string>(found->text()) : netfilter_.explained(written.error());
 }
 
 Result<std::string> SpoofCheck::difference(Socket& host)

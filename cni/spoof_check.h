@@ -5,6 +5,7 @@
 #include "netlink/link.h"
 #include "netlink/socket.h"
 
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <string>
@@ -28,13 +29,15 @@ public:
     SpoofCheck();
 
     // Lets a port of checked_port_group send from these addresses, the link-local one of its MAC address
-    // among them, and from no others. The link has the names already.
+    // among them, and from no others. The link has the names already. Fails with try_again_later, as the next
+    // does, only when others have changed rules all the time for ten seconds.
     Result<> admit(netlink::Socket& host, const std::string& link, const std::vector<IpAddress>& addresses);
     // Sees to it that links of checked_route_group are checked.
     Result<> admit_routed(netlink::Socket& host);
 
     // Makes everything as it should be: ports, tables. Returns what was different, in a few words; empty when
-    // nothing was. Does nothing where no link is checked and no table is there.
+    // nothing was. Does nothing where no link is checked and no table is there. Waits for nobody: fails with
+    // try_again_later when somebody changed rules meanwhile.
     Result<std::string> repair(netlink::Socket& host);
 
     // For CHECK: the same, changing nothing.
@@ -43,7 +46,9 @@ public:
 private:
     struct Found;
     Result<Found> look(netlink::Socket& host, std::string_view being_added);
-    Result<std::string> repair(netlink::Socket& host, std::string_view being_added);
+    Result<std::string> repair(netlink::Socket& host, std::string_view being_added,
+                               std::chrono::milliseconds patience);
+    Result<std::string> repair_once(netlink::Socket& host, std::string_view being_added);
 
     Netfilter netfilter_;
 };

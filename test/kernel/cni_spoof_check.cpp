@@ -1,5 +1,6 @@
 // "spoofCheck": a pod can send from no address but its own.
 #include "cni/bridge_repair.h"
+#include "cni/error.h"
 #include "cni/spoof_check.h"
 #include "netlink/neighbor.h"
 #include "test/kernel/cni_fixture.h"
@@ -9,6 +10,10 @@
 #include <net/ethernet.h>
 #include <poll.h>
 #include <sys/socket.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
 
 using namespace routelet;
 using namespace routelet::test;
@@ -366,7 +371,7 @@ TEST_CASE_METHOD(SpoofCheckFixture,
         calls.push_back(start("ADD", "pod" + std::to_string(i), pods[i].path()));
         if (i % 5 == 4) {
             run("nft flush ruleset");
-            (void)repair();
+            (void)cni::SpoofCheck().repair(socket()); // meanwhile somebody is, maybe; the agent comes again
         }
     }
     for (CniCall& one : calls) {
@@ -378,6 +383,38 @@ TEST_CASE_METHOD(SpoofCheckFixture,
     CHECK(repair() == "");
     for (const PodNetns& pod : pods)
         require_reaches(pod, {"10.244.1.1"});
+}
+
+TEST_CASE_METHOD(SpoofCheckFixture, "an ADD waits while others change rules all the time, the agent does not",
+                 "[kernel][cni][spoof-check]")
+{
+    const PodNetns pod = make_pod_netns();
+    std::string repaired;
+    CniReply reply;
+    {
+        std::atomic<bool> has_changed = false;
+        std::jthread changes([&](const std::stop_token& stop) { // in the same network namespace
+            netlink::Socket netfilter = need(netlink::Socket::open_netfilter());
+            const auto requests = netlink::replace_table({.name = "busy", .chains = {}});
+            for (; !stop.stop_requested(); has_changed = true)
+                (void)netfilter.execute_atomically(requests);
+        });
+        while (!has_changed)
+            std::this_thread::yield();
+        CniCall call = start("ADD", "pod", pod.path());
+        for (int i = 0; i < 50; ++i) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(10));
+            const auto difference = cni::SpoofCheck().repair(socket());
+            if (!difference && cni::has_code(difference.error(), cni::ErrorCode::try_again_later))
+                repaired = difference.error().text();
+        }
+        changes.request_stop();
+        reply = call.wait();
+    }
+    CHECK_THAT(repaired, has_text("somebody changes nftables' rules all the time"));
+    INFO(reply.output);
+    CHECK(reply.exit_code == 0);
+    require_reaches(pod, {"10.244.1.1", "fd00:1::1"});
 }
 
 TEST_CASE_METHOD(SpoofCheckFixture, "a pod that gets its bridge back is checked as before",
