@@ -274,9 +274,9 @@ Result<std::string> SpoofCheck::repair_once(Socket& host, std::string_view being
         return found.error();
     if (auto locked = execute_on_pods(host, found->unlocked.remedy); !locked)
         return locked.error();
-    const std::vector<netlink::Request> requests =
-        found->difference.empty() ? change_spoof_check_table(found->there, found->kept)
-                                  : replace_both(found->wanted);
+    const std::vector<netlink::Request> requests = found->difference.empty()
+                                                       ? change_spoof_check_table(found->there, found->kept)
+                                                       : replace_both(found->wanted);
     if (requests.empty())
         return found->text();
     const Result<> written = (*netfilter_.socket())->execute_atomically(requests, found->generation);
