@@ -24,8 +24,8 @@ const netlink::NftTableId on_bridge{spoof_check_table_name, NftFamily::bridge};
 
 using Clock = std::chrono::steady_clock;
 
-// Of many ADDs that start at once each makes what the others have read obsolete, and one by one they get
-// through: the longest one has waited is that for all others.
+// Of many ADDs that start at once each makes what the others have read obsolete; they get through one by one,
+// and the last has waited for all others.
 constexpr std::chrono::seconds patience_of_add{10};
 
 // Differs from others', so that they do not meet again.
