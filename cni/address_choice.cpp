@@ -49,7 +49,7 @@ Result<> AddressChoice::commit() const
             if (auto removed = remove_reservation(input_.state, address); !removed)
                 return removed;
     for (const auto& [number, address] : pointers_)
-        if (auto written = input_.state.write(pointer_name(number), address.to_string()); !written)
+        if (auto written = input_.state.overwrite(pointer_name(number), address.to_string()); !written)
             return written;
 
     std::vector<IpAddress> chosen;

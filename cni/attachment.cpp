@@ -333,7 +333,12 @@ Result<bool> is_of_another(Socket& host, const Link& in_pod, const AttachmentId&
 
 Result<Sides> Sides::open(const std::string& netns)
 {
-    Result<netlink::NetNamespace> host_netns = netlink::NetNamespace::current();
+    Result<Socket> host = Socket::open();
+    if (!host)
+        return host.error();
+    Result<netlink::NetNamespace> host_netns = netlink::NetNamespace::of(*host);
+    if (!host_netns)
+        host_netns = netlink::NetNamespace::current();
     if (!host_netns)
         return host_netns.error();
     Result<netlink::NetNamespace> pod_netns = netlink::NetNamespace::open(netns);
@@ -346,9 +351,6 @@ Result<Sides> Sides::open(const std::string& netns)
                 " is the network namespace that the plugin itself runs in; a pod needs one of its own "
                 "(a pod with hostNetwork needs no plugin)");
 
-    Result<Socket> host = Socket::open();
-    if (!host)
-        return host.error();
     if (auto entered = pod_netns->enter(); !entered)
         return entered.error();
     Result<Socket> pod = Socket::open();

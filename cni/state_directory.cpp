@@ -170,7 +170,7 @@ Result<std::vector<std::string>> list_at(int directory, const std::string& name,
 Result<StateDirectory> StateDirectory::open(const std::filesystem::path& path,
                                             std::chrono::milliseconds patience)
 {
-    // One call when all is there, which is always but for a network's first pod after a boot.
+    // One call when it is there, which is always but for a network's first pod after a boot.
     UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!directory && errno == ENOENT) {
         if (auto made = make_directories(path / index_directory); !made)
@@ -179,8 +179,6 @@ Result<StateDirectory> StateDirectory::open(const std::filesystem::path& path,
     }
     if (!directory)
         return last_errno("opening the state directory " + path.string());
-    if (::mkdirat(directory.fd(), index_directory, 0755) != 0 && errno != EEXIST)
-        return last_errno("making " + (path / index_directory).string());
     return lock(path, std::move(directory), patience);
 }
 
@@ -275,12 +273,30 @@ Result<> StateDirectory::write(const std::string& name, std::string_view content
     }
     if (!file)
         return last_errno("creating " + full(unfinished));
+    const auto give_name = [&] {
+        return ::renameat(directory_.fd(), unfinished, directory_.fd(), name.c_str()) == 0;
+    };
     Result<> written = write_all(file.fd(), content, full(name));
-    if (written && ::renameat(directory_.fd(), unfinished, directory_.fd(), name.c_str()) != 0)
+    if (written && !give_name() && !(errno == ENOENT && make_index_directory() && give_name()))
         written = last_errno("renaming " + full(unfinished) + " to " + name);
     if (!written)
         ::unlinkat(directory_.fd(), unfinished, 0);
     return written;
+}
+
+// The folder may be another plugin's, which has none.
+bool StateDirectory::make_index_directory() const
+{
+    return ::mkdirat(directory_.fd(), index_directory, 0755) == 0;
+}
+
+Result<> StateDirectory::overwrite(const std::string& name, std::string_view content) const
+{
+    const UniqueFd file(::openat(directory_.fd(), name.c_str(),
+                                 O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644));
+    if (!file)
+        return last_errno("opening " + full(name));
+    return write_all(file.fd(), content, full(name));
 }
 
 Result<> StateDirectory::append(const std::string& name, std::string_view content) const

@@ -15,11 +15,11 @@ namespace routelet::cni {
 // process holds the folder's lock (flock(2) on the file "lock", which the reference plugin host-local takes
 // too), so nobody else changes it. The kernel frees the lock of a killed process.
 //
-// A file appears under its name only complete: it is written as ".new" and renamed. Nothing is synced: on
-// tmpfs a reboot takes the state and the pods alike. A folder elsewhere carries a "boot_id", and is emptied
-// when the machine has booted since, because no attachment survives that. On a read-only file system it can
-// be read, and removing what is not there succeeds. A "boot_id" that is none says nothing: all is kept, since
-// pods may live, and the folder gets another.
+// A file appears under its name only complete: it is written as ".new" and renamed (write()). Nothing is
+// synced: on tmpfs a reboot takes the state and the pods alike. A folder elsewhere carries a "boot_id", and
+// is emptied when the machine has booted since, because no attachment survives that. On a read-only file
+// system it can be read, and removing what is not there succeeds. A "boot_id" that is none says nothing: all
+// is kept, since pods may live, and the folder gets another.
 class StateDirectory {
 public:
     // Makes the folder where it is missing, waits for the lock, and empties a folder of an earlier boot.
@@ -37,6 +37,8 @@ public:
     Result<std::optional<std::string>> read(const std::string& name, std::size_t limit = 4096) const;
     Result<bool> has(const std::string& name) const; // anything of that name
     Result<> write(const std::string& name, std::string_view content) const;
+    // In place, which takes half the time: for what may be lost. A kill leaves the file empty.
+    Result<> overwrite(const std::string& name, std::string_view content) const;
     // Adds to the end of a file, or begins it.
     Result<> append(const std::string& name, std::string_view content) const;
     // Moves a file into the folder "damaged", over an older one of the same name there. Returns where it is.
@@ -56,6 +58,7 @@ private:
                                        std::chrono::milliseconds patience);
     Result<> forget_earlier_boot() const;
     Result<> clear() const;
+    bool make_index_directory() const;
     std::string full(const std::string& name) const { return (path_ / name).string(); }
 
     std::filesystem::path path_;

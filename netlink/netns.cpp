@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -20,22 +21,33 @@ bool is_network_namespace(int fd, const struct stat& status)
 Result<NetNamespace> NetNamespace::open(const std::filesystem::path& path)
 {
     // O_NONBLOCK: a FIFO opens at once and is then refused.
-    NetNamespace opened;
-    opened.fd_ = UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    struct stat status {};
-    if (!opened.fd_ || ::fstat(opened.fd(), &status) != 0)
-        return last_errno("opening network namespace " + path.string());
-    if (!is_network_namespace(opened.fd(), status))
-        return make_error(boost::system::errc::invalid_argument,
-                          "opening network namespace " + path.string() + ": it is something else");
-    opened.device_ = status.st_dev;
-    opened.inode_ = status.st_ino;
-    return opened;
+    return hold(UniqueFd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)),
+                "opening network namespace " + path.string());
 }
 
 Result<NetNamespace> NetNamespace::current()
 {
     return open("/proc/thread-self/ns/net");
+}
+
+Result<NetNamespace> NetNamespace::of(const Socket& socket)
+{
+    return hold(UniqueFd(::ioctl(socket.fd(), SIOCGSKNS)), "opening a socket's network namespace");
+}
+
+// `fd`: what open(2) or ioctl(2) returned just now.
+Result<NetNamespace> NetNamespace::hold(UniqueFd fd, const std::string& what)
+{
+    struct stat status {};
+    if (!fd || ::fstat(fd.fd(), &status) != 0)
+        return last_errno(what);
+    if (!is_network_namespace(fd.fd(), status))
+        return make_error(boost::system::errc::invalid_argument, what + ": it is something else");
+    NetNamespace held;
+    held.fd_ = std::move(fd);
+    held.device_ = status.st_dev;
+    held.inode_ = status.st_ino;
+    return held;
 }
 
 Result<> NetNamespace::enter() const

@@ -1,9 +1,10 @@
 #pragma once
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "netlink/socket.h"
 
 #include <filesystem>
-#include <optional>
+#include <string>
 
 namespace routelet::netlink {
 
@@ -15,6 +16,9 @@ public:
     static Result<NetNamespace> open(const std::filesystem::path& path);
     // The one the calling thread is in.
     static Result<NetNamespace> current();
+    // The one that a socket belongs to, without /proc, which takes several times as long (SIOCGSKNS,
+    // linux/sockios.h). Needs CAP_NET_ADMIN there.
+    static Result<NetNamespace> of(const Socket& socket);
 
     int fd() const noexcept { return fd_.fd(); }
 
@@ -27,6 +31,8 @@ public:
     }
 
 private:
+    static Result<NetNamespace> hold(UniqueFd fd, const std::string& what);
+
     UniqueFd fd_;
     unsigned long long device_ = 0;
     unsigned long long inode_ = 0;

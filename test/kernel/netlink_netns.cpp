@@ -29,6 +29,15 @@ TEST_CASE_METHOD(NetnsFixture, "a namespace is entered, and is itself by whateve
     CHECK(need(NetNamespace::current()).is_same_as(here));
 }
 
+TEST_CASE_METHOD(NetnsFixture, "a socket's namespace is the one that it was opened in", "[kernel][netlink]")
+{
+    const NetNamespace other = another_netns();
+    const Socket there = in_netns(other, [] { return need(Socket::open()); });
+
+    CHECK(need(NetNamespace::of(socket())).is_same_as(need(NetNamespace::current())));
+    CHECK(need(NetNamespace::of(there)).is_same_as(other));
+}
+
 TEST_CASE("what is not a network namespace is refused by name, and nothing hangs", "[kernel][netlink]")
 {
     const TemporaryDirectory directory;

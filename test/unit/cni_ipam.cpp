@@ -144,6 +144,27 @@ TEST_CASE("nonsense in the pointer to the last address starts the turn anew", "[
     CHECK(state.give(pod(1), whole("10.244.1.0/24"_net)) == "10.244.1.2"_ip);
 }
 
+TEST_CASE("the pointer says no more than the last address, however long the one before was", "[cni][ipam]")
+{
+    const Store state;
+    const RangeSet set = whole("10.244.1.0/24"_net);
+    state.put("last_reserved_ip.0", "10.244.1.254");
+
+    CHECK(state.give(pod(1), set) == "10.244.1.2"_ip);
+
+    CHECK(need(read_file(state.folder / "last_reserved_ip.0")) == "10.244.1.2");
+}
+
+TEST_CASE("a folder that another plugin made gets what it lacks", "[cni][ipam]")
+{
+    const Store state;
+    fs::create_directories(state.folder);
+
+    state.give(pod(1), whole("10.244.1.0/24"_net));
+
+    CHECK(state.has_index());
+}
+
 TEST_CASE("what host-local gave out is respected, found and freed", "[cni][ipam]")
 {
     const std::string content = GENERATE(as<std::string>{}, "old\r\neth0", "old", "old\neth0\n", " old \r\n");
