@@ -35,6 +35,13 @@ constexpr const char* run_footer =
 constexpr const char* status_footer =
     "Exit status: 0 the node or router is ready, 1 it is not or no agent answers, 2 wrong usage.";
 
+constexpr const char* explain_footer =
+    "Looks at each part of the way: the agent, the Node, the route, the link, the pod, the neighbour, "
+    "forwarding and\n"
+    "masquerade. Changes nothing. In the agent's pod the options are right already, by its environment:\n"
+    "kubectl -n routelet exec POD -c routelet -- /routelet explain 10.244.2.7\n"
+    "Exit status: 0 nothing is broken here, 1 something is or there is no such Node, 2 wrong usage.";
+
 constexpr const char* plan_footer =
     "Reads this machine's links, addresses and routes, asks no API server, and changes nothing. Options that "
     "`run` has "
@@ -381,12 +388,15 @@ void add_run_options(CLI::App& run, RunOptions& options, RawOptions& raw)
     run.footer(run_footer);
 }
 
+// Fails with CLI::ParseError where there is nobody to ask.
+void check_agent(const RawOptions& raw)
+{
+    if (raw.health_address.empty())
+        throw CLI::ValidationError("--health-bind-address is empty, so there is nobody to ask");
+}
+
 CommandLine status_command(const RawOptions& raw)
 {
-    if (raw.health_address.empty()) {
-        std::cerr << "routelet: --health-bind-address is empty, so there is nobody to ask\n";
-        return {.exit_status = exit_usage};
-    }
     StatusOptions options{.health = HttpAddress::parse(raw.health_address).value(),
                           .json = raw.status_output == "json"};
     return {.status = std::move(options)};
@@ -429,6 +439,30 @@ PlanCommandOptions plan_command(const RawOptions& raw, const RunOptions& options
             .identity = options.reconciler.identity,
             .pod_bridge = options.reconciler.pod_bridge,
             .output = plan_outputs.at(raw.plan_output)};
+}
+
+void add_explain_options(CLI::App& explain, ExplainOptions& options, RunOptions& run, RawOptions& raw)
+{
+    explain.add_option("ADDRESS|NODE", options.asked, "An IP address, or the name of a Node")->required();
+    add_health_option(explain, raw, "Where this machine's agent serves its status");
+    explain.add_option("--state-dir", raw.state_dir, "Folder of the plugin's state, as `run` has it")
+        ->envname("ROUTELET_STATE_DIR")
+        ->capture_default_str();
+    explain.add_option("-o,--output", raw.status_output, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    add_ownership_options(explain, run.reconciler.pod_bridge, raw.protocol, run.reconciler.identity.metric);
+    explain.footer(explain_footer);
+}
+
+CommandLine explain_command(ExplainOptions options, const RunOptions& run, const RawOptions& raw)
+{
+    options.health = HttpAddress::parse(raw.health_address).value();
+    options.path = {.identity = run.reconciler.identity,
+                    .pod_bridge = run.reconciler.pod_bridge,
+                    .state_dir = raw.state_dir};
+    options.json = raw.status_output == "json";
+    return {.explain = std::move(options)};
 }
 
 void add_install_options(CLI::App& install, InstallOptions& options)
@@ -481,6 +515,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     InstallOptions install_options{.plugin = beside_this_program("routelet-cni")};
     CLI::App* run = app.add_subcommand("run", "Run the agent until a signal ends it");
     CLI::App* status = app.add_subcommand("status", "Show what this machine's agent does and finds");
+    CLI::App* explain =
+        app.add_subcommand("explain", "Show where the way to an address, or to a node's pods, breaks");
     CLI::App* plan =
         app.add_subcommand("plan", "Show what the agent would do here, with the Nodes of a file");
     CLI::App* install =
@@ -489,6 +525,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     add_run_options(*run, options, raw);
     add_status_options(*status, raw);
     add_plan_options(*plan, options, raw);
+    ExplainOptions explain_options;
+    add_explain_options(*explain, explain_options, options, raw);
     add_install_options(*install, install_options);
     CleanupOptions cleanup_options;
     CLI::App* cleanup = app.add_subcommand("cleanup", "Take everything of Routelet's off this node");
@@ -500,6 +538,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
             apply_role(*run, raw, options);
         if (plan->parsed())
             apply_plan_role(raw, options);
+        if (status->parsed() || explain->parsed())
+            check_agent(raw);
     } catch (const CLI::ParseError& error) {
         const bool is_answer = error.get_exit_code() == 0; // --help, --version
         app.exit(error);
@@ -522,6 +562,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.reconciler.plan.service_cidrs = parse_prefixes(raw.service_cidrs);
     if (plan->parsed())
         return {.plan = plan_command(raw, options)};
+    if (explain->parsed())
+        return explain_command(std::move(explain_options), options, raw);
     options.egress.cluster_cidrs = options.reconciler.plan.cluster_cidrs;
     options.egress.exempt = parse_prefixes(raw.masquerade_exempt);
     options.check_interval = std::chrono::seconds(raw.check_seconds);

@@ -1,6 +1,7 @@
 #pragma once
 #include "controller/cleanup.h"
 #include "controller/egress_plan.h"
+#include "controller/explain_command.h"
 #include "controller/install.h"
 #include "controller/log.h"
 #include "controller/node_life.h"
@@ -33,13 +34,14 @@ struct RunOptions {
 struct CommandLine {
     std::optional<RunOptions> run{};
     std::optional<StatusOptions> status{};
+    std::optional<ExplainOptions> explain{};
     std::optional<PlanCommandOptions> plan{};
     std::optional<InstallOptions> install{};
     std::optional<CleanupOptions> cleanup{};
     int exit_status = 0;
 };
 
-// 0 done, 1 could not start or had to stop, or is not ready (status), 2 wrong usage.
+// 0 done, 1 could not start or had to stop, or is not ready (status), or broken (explain), 2 wrong usage.
 enum ExitStatus : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
 
 CommandLine parse_command_line(int argc, const char* const* argv);

@@ -74,6 +74,8 @@ json state_of(const Verdict& verdict)
         node["reason"] = to_string(verdict.reason);
     if (verdict.reason != Reason::none || !verdict.detail.empty())
         node["detail"] = verdict.detail;
+    if (const std::string_view advice = remedy(verdict.reason); !advice.empty())
+        node["remedy"] = advice;
     return node;
 }
 
@@ -162,6 +164,39 @@ StatusSummary summarize(const json& status)
     return {.text = out.str(), .is_ready = state == to_string(Readiness::State::ready)};
 }
 
+StatusReport report_of(const json& status)
+{
+    const json& api = status.at("api");
+    StatusReport report{.node = text_of(status, "node"),
+                        .state = status.at("state"),
+                        .api_server = text_of(api, "server"),
+                        .api_state = text_of(api, "state"),
+                        .api_since = text_of(api, "since"),
+                        .api_error = text_of(api, "error"),
+                        .nodes = {}};
+    for (const json& node : status.at("nodes"))
+        report.nodes.push_back({.node = text_of(node, "node"),
+                                .destination = text_of(node, "destination"),
+                                .state = text_of(node, "state"),
+                                .next_hop = text_of(node, "nextHop"),
+                                .reason = text_of(node, "reason"),
+                                .detail = text_of(node, "detail"),
+                                .remedy = text_of(node, "remedy"),
+                                .error = text_of(node, "error")});
+    return report;
+}
+
+// Whatever `read` makes of the text.
+template <class Read>
+auto read_status(std::string_view text, Read read) -> Result<decltype(read(json()))>
+{
+    try {
+        return read(json::parse(text));
+    } catch (const json::exception& broken) {
+        return make_error(boost::system::errc::bad_message, std::string("not a status: ") + broken.what());
+    }
+}
+
 } // namespace
 
 std::string to_json(const Status& status)
@@ -208,11 +243,12 @@ std::string to_text(const Readiness& readiness)
 
 Result<StatusSummary> summarize_status(std::string_view text)
 {
-    try {
-        return summarize(json::parse(text));
-    } catch (const json::exception& broken) {
-        return make_error(boost::system::errc::bad_message, std::string("not a status: ") + broken.what());
-    }
+    return read_status(text, summarize);
+}
+
+Result<StatusReport> parse_status(std::string_view text)
+{
+    return read_status(text, report_of);
 }
 
 } // namespace routelet::controller

@@ -38,11 +38,33 @@ struct Status {
 // /status: one JSON object.
 std::string to_json(const Status& status);
 
+// The same read back, as far as others than a person want it.
+struct NodeReport {
+    std::string node;
+    std::string destination; // the podCIDR as the Node has it; empty when it has none
+    std::string state;       // as NodeState is written
+    std::string next_hop{};  // routed
+    std::string reason{};    // refused, pending
+    std::string detail{};
+    std::string remedy{};
+    std::string error{}; // routed, but the kernel has refused it
+};
+struct StatusReport {
+    std::string node; // this machine's; empty: a router
+    std::string state;
+    std::string api_server;
+    std::string api_state;
+    std::string api_since;
+    std::string api_error;
+    std::vector<NodeReport> nodes;
+};
+// Fails with bad_message when that is no such JSON.
+Result<StatusReport> parse_status(std::string_view json);
+
 // /readyz: a line for each condition, "own-pod-cidr: met".
 std::string to_text(const Readiness& readiness);
 
-// The same for a person who reads a terminal, from the JSON that an agent gave. Fails with bad_message when
-// that is no such JSON.
+// The JSON for a person who reads a terminal. Fails as parse_status().
 struct StatusSummary {
     std::string text;
     bool is_ready = false;

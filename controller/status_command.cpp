@@ -14,23 +14,29 @@ constexpr int is_not_ready = 1;
 
 } // namespace
 
+Result<std::string> ask_for_status(const HttpAddress& agent)
+{
+    auto answer = http_get(agent, "/status", patience);
+    if (!answer)
+        return answer.error();
+    if (answer->status != 200)
+        return make_error(boost::system::errc::invalid_argument, "HTTP status " +
+                                                                     std::to_string(answer->status) +
+                                                                     " from another program's endpoint");
+    return std::move(answer->body);
+}
+
 int show_status(const StatusOptions& options, std::ostream& out, std::ostream& errors)
 {
-    const auto refuse = [&](const std::string& why) {
-        errors << "routelet: no agent answers here: " << why
+    const auto answer = ask_for_status(options.health);
+    const auto summary = answer ? summarize_status(*answer) : answer.error();
+    if (!summary) {
+        errors << "routelet: no agent answers here: " << summary.error().text()
                << "\nIs it running on this node, with the same --health-bind-address ("
                << options.health.to_string() << ")? kubectl -n routelet get pods -o wide\n";
         return is_not_ready;
-    };
-    const auto answer = http_get(options.health, "/status", patience);
-    if (!answer)
-        return refuse(answer.error().text());
-    if (answer->status != 200)
-        return refuse("HTTP status " + std::to_string(answer->status) + " from another program's endpoint");
-    const auto summary = summarize_status(answer->body);
-    if (!summary)
-        return refuse(summary.error().text());
-    out << (options.json ? answer->body : summary->text);
+    }
+    out << (options.json ? *answer : summary->text);
     return summary->is_ready ? is_ready : is_not_ready;
 }
 

@@ -2,6 +2,7 @@
 #include "controller/http.h"
 
 #include <iosfwd>
+#include <string>
 
 namespace routelet::controller {
 
@@ -10,6 +11,9 @@ struct StatusOptions {
     HttpAddress health;
     bool json = false; // as the agent gives it
 };
+
+// What the agent there says on /status; the error tells how to find out why it does not.
+Result<std::string> ask_for_status(const HttpAddress& agent);
 
 // The exit status: 0 when the node is ready, 1 when it is not, or no agent answers.
 int show_status(const StatusOptions& options, std::ostream& out, std::ostream& errors);

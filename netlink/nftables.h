@@ -163,6 +163,9 @@ Result<std::uint32_t> rules_generation(Socket& socket);
 // no_such_file_or_directory.
 Result<std::vector<NftElement>> list_elements(Socket& socket, NftTableId table, const std::string& map);
 
+// Whether a set of ranges has that address in one. Fails with no_such_file_or_directory.
+Result<bool> has_address(Socket& socket, NftTableId table, const std::string& set, const IpAddress& address);
+
 Result<bool> has_table(Socket& socket, NftTableId table);
 
 // What is different in the kernel, in a few words, in whatever way anybody changed it: "the table is

@@ -137,9 +137,14 @@ std::string compare_elements(const std::string& set, const std::vector<Element>&
            std::to_string(count_missing(wanted, found)) + " are foreign";
 }
 
+Result<std::vector<nft::Boundary>> read_boundaries(Socket& socket, NftTableId table, const std::string& set)
+{
+    return read_elements(socket, table, set, parse_element, nft::Boundary{{}, true});
+}
+
 Result<std::string> difference_of_elements(Socket& socket, NftTableId table, const NftSet& wanted)
 {
-    const auto found = read_elements(socket, table, wanted.name, parse_element, nft::Boundary{{}, true});
+    const auto found = read_boundaries(socket, table, wanted.name);
     if (!found)
         return found.error();
     return compare_elements(wanted.name, *found, nft::boundaries_of(wanted.ranges)); // they ascend
@@ -271,6 +276,15 @@ Result<std::uint32_t> rules_generation(Socket& socket)
 Result<std::vector<NftElement>> list_elements(Socket& socket, NftTableId table, const std::string& map)
 {
     return read_elements(socket, table, map, parse_map_element, NftElement{});
+}
+
+Result<bool> has_address(Socket& socket, NftTableId table, const std::string& set, const IpAddress& address)
+{
+    const auto boundaries = read_boundaries(socket, table, set);
+    if (!boundaries)
+        return boundaries.error();
+    const auto behind = std::ranges::upper_bound(*boundaries, nft::Boundary{address, true});
+    return behind != boundaries->begin() && !std::prev(behind)->is_end;
 }
 
 Result<bool> has_table(Socket& socket, NftTableId table)

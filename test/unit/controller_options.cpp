@@ -164,6 +164,27 @@ TEST_CASE("a node's empty name is no router", "[options][role]")
     CHECK(run("").command.exit_status == exit_usage);
 }
 
+TEST_CASE_METHOD(EmptyEnvironment, "explain needs an address or a name, and somebody to ask",
+                 "[options][explain]")
+{
+    CHECK(parse("explain", "").command.exit_status == exit_usage);
+    CHECK(parse("explain", "10.244.2.7 10.244.2.8").command.exit_status == exit_usage);
+    CHECK(parse("explain", "10.244.2.7 --health-bind-address=").command.exit_status == exit_usage);
+
+    set("ROUTELET_HEALTH_BIND_ADDRESS", "127.0.0.1:9999"); // as in the agent's pod
+    set("ROUTELET_STATE_DIR", "/run/other");
+    const Parsed parsed = parse("explain", "10.244.2.7 --bridge cni0 --route-metric 500 -o json");
+    INFO(parsed.printed);
+    REQUIRE(parsed.command.explain.has_value());
+    const ExplainOptions& options = *parsed.command.explain;
+    CHECK(options.asked == "10.244.2.7");
+    CHECK(options.health.to_string() == "127.0.0.1:9999");
+    CHECK(options.path.state_dir == "/run/other");
+    CHECK(options.path.pod_bridge == "cni0");
+    CHECK(options.path.identity.metric == 500);
+    CHECK(options.json);
+}
+
 TEST_CASE_METHOD(EmptyEnvironment, "a plan needs Nodes, and to know which of them is this machine",
                  "[options][plan]")
 {

@@ -109,6 +109,22 @@ pods_reach_nodes()
 }
 check "every pod reaches every node, and is seen at its own address" pods_reach_nodes
 
+# explained NODE ADDRESS: `routelet explain` in the agent's container there; what it prints is in why.
+explained() { admin exec --namespace routelet "$(agent_pod "$1")" --container routelet -- /routelet explain "$2" >"$work/why" 2>&1; }
+all_is_explained()
+{
+    local node pod
+    for node in node01 node02 node03; do
+        for pod in "${!on_node[@]}"; do
+            explained $node "${address4[$pod]}" && explained $node "${address6[$pod]}" && ! grep --quiet "^  unknown" "$work/why" || return 1
+        done
+        explained $node node02 || return 1
+    done
+}
+check "routelet explain finds nothing broken on any of these ways" all_is_explained
+nobody_is_explained() { ! explained node01 "$(pod_range node01 4 | sed 's/0\/24$/253/')" && grep --quiet "It breaks at: pod, neighbour" "$work/why"; }
+check "and that an address of the node's own is no pod's" nobody_is_explained
+
 # --- hostPort and Services
 
 check "hostPort: a pod's port is reached at its node's address from outside, IPv4" gets 192.168.1.12 8088 on outside
