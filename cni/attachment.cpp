@@ -435,7 +435,8 @@ Result<Attached> attach(Sides& sides, const AttachmentId& id, const PodNetwork& 
     if (!pair)
         return pair.error();
     ignore_router_advertisements(pair->host.name);
-    if (std::ranges::find(own, IpFamily::v6, &IpAddress::family) != own.end())
+    const bool has_ipv6 = std::ranges::find(own, IpFamily::v6, &IpAddress::family) != own.end();
+    if (has_ipv6 && pair->pod.disables_ipv6 != false) // runtimes and sysctls of pods disable it
         if (auto enabled = enable_ipv6_in_pod(sides, id.interface); !enabled)
             return enabled.error();
     Result<std::vector<ResultRoute>> routes = configure_pod(sides.pod, *pair, network, addresses);

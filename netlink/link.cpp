@@ -72,6 +72,8 @@ bool read_settings(const Attributes& attributes, Link& link)
     link.routes_localnet = setting(ipv4, IFLA_INET_CONF, IPV4_DEVCONF_ROUTE_LOCALNET - 1) != 0;
     link.accepts_router_advertisements = setting(ipv6, IFLA_INET6_CONF, DEVCONF_ACCEPT_RA) != 0;
     link.keeps_ipv6_addresses = setting(ipv6, IFLA_INET6_CONF, DEVCONF_KEEP_ADDR_ON_DOWN) == 1;
+    if (ipv6.has(IFLA_INET6_CONF))
+        link.disables_ipv6 = setting(ipv6, IFLA_INET6_CONF, DEVCONF_DISABLE_IPV6) != 0;
     return true;
 }
 

@@ -46,6 +46,7 @@ struct Link {
     // Of net.ipv6.conf.<link>; not known of a link without IPv6.
     bool accepts_router_advertisements = false; // accept_ra is not 0
     bool keeps_ipv6_addresses = false;          // keep_addr_on_down is 1
+    std::optional<bool> disables_ipv6{};        // disable_ipv6 is not 0
 
     // The namespace that `peer` is in, if another (IFLA_LINK_NETNSID).
     std::optional<NetnsId> peer_netns{};
