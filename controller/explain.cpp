@@ -6,7 +6,6 @@
 #include <linux/rtnetlink.h>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
 
 namespace routelet::controller {
@@ -56,31 +55,6 @@ std::string text_of(const netlink::Route& route, const PathFacts& path)
     if (route.metric != 0)
         text += " metric " + std::to_string(route.metric);
     return text;
-}
-
-std::vector<Look> look_at_agent(const Result<StatusReport>& agent)
-{
-    if (!agent)
-        return {
-            {"agent", Outcome::broken, "no agent answers here: " + agent.error().text(),
-             "start it: kubectl -n routelet get pods -o wide; until then routes stay as they are, and follow "
-             "no Node"}};
-    const std::string who = agent->node.empty() ? "this router" : agent->node;
-    std::vector<Look> looks;
-    if (agent->state == to_string(Readiness::State::ready))
-        looks.push_back({"agent", Outcome::good, who + " is ready"});
-    else
-        looks.push_back({"agent", Outcome::broken, who + " is " + agent->state,
-                         "see what it waits for: routelet status"});
-    const std::string connection = agent->api_server + " " + agent->api_state + " since " + agent->api_since;
-    if (agent->api_error.empty())
-        looks.push_back({"API server", Outcome::good, connection});
-    else
-        looks.push_back(
-            {"API server", Outcome::broken, connection + ": " + agent->api_error,
-             "routes stay, but Nodes that have changed since then are not known; see api-failed in "
-             "the log"});
-    return looks;
 }
 
 Look look_at_claim(const NodeReport& node)
@@ -290,26 +264,31 @@ Subject subject_of(const std::string& asked, const IpAddress& address, const Sta
     return subject;
 }
 
-std::string broken_parts(const Explanation& explanation)
-{
-    std::string parts;
-    for (const Look& look : explanation.looks)
-        if (look.outcome == Outcome::broken && parts.find(look.what) == std::string::npos)
-            parts += (parts.empty() ? "" : ", ") + look.what;
-    return parts;
-}
-
 } // namespace
 
-std::string_view to_string(Look::Outcome outcome) noexcept
+std::vector<Look> look_at_agent(const Result<StatusReport>& agent)
 {
-    constexpr std::array<std::string_view, 3> names = {"good", "broken", "unknown"};
-    return names[static_cast<std::size_t>(outcome)];
-}
-
-bool Explanation::is_broken() const
-{
-    return std::ranges::find(looks, Outcome::broken, &Look::outcome) != looks.end();
+    if (!agent)
+        return {
+            {"agent", Outcome::broken, "no agent answers here: " + agent.error().text(),
+             "start it: kubectl -n routelet get pods -o wide; until then routes stay as they are, and follow "
+             "no Node"}};
+    const std::string who = agent->node.empty() ? "this router" : agent->node;
+    std::vector<Look> looks;
+    if (agent->state == to_string(Readiness::State::ready))
+        looks.push_back({"agent", Outcome::good, who + " is ready"});
+    else
+        looks.push_back({"agent", Outcome::broken, who + " is " + agent->state,
+                         "see what it waits for: routelet status"});
+    const std::string connection = agent->api_server + " " + agent->api_state + " since " + agent->api_since;
+    if (agent->api_error.empty())
+        looks.push_back({"API server", Outcome::good, connection});
+    else
+        looks.push_back(
+            {"API server", Outcome::broken, connection + ": " + agent->api_error,
+             "routes stay, but Nodes that have changed since then are not known; see api-failed in "
+             "the log"});
+    return looks;
 }
 
 std::vector<Subject> subjects_of(const std::string& asked)
@@ -354,20 +333,8 @@ Explanation explain(const Subject& subject, const Result<StatusReport>& agent, c
 
 std::string to_text(const Explanation& explanation)
 {
-    constexpr std::size_t outcome_width = 9;
-    constexpr std::size_t what_width = 12;
-    std::string text = explanation.subject + "\n";
-    for (const Look& look : explanation.looks) {
-        std::string outcome(to_string(look.outcome));
-        outcome.resize(outcome_width, ' ');
-        std::string what = look.what;
-        what.resize(what_width, ' ');
-        text += "  " + outcome + what + look.detail + "\n";
-        if (!look.remedy.empty())
-            text += "  " + std::string(outcome_width + what_width, ' ') + "to do: " + look.remedy + "\n";
-    }
-    const std::string broken = broken_parts(explanation);
-    return text +
+    const std::string broken = broken_parts(explanation.looks);
+    return explanation.subject + "\n" + to_text(explanation.looks) +
            (broken.empty() ? "Nothing is broken on this machine.\n" : "It breaks at: " + broken + ".\n");
 }
 
@@ -375,16 +342,10 @@ std::string to_json(const std::vector<Explanation>& explanations)
 {
     using json = nlohmann::ordered_json;
     json all = json::array();
-    for (const Explanation& explanation : explanations) {
-        json looks = json::array();
-        for (const Look& look : explanation.looks)
-            looks.push_back({{"what", look.what},
-                             {"outcome", to_string(look.outcome)},
-                             {"detail", look.detail},
-                             {"remedy", look.remedy}});
-        all.push_back(
-            {{"subject", explanation.subject}, {"broken", explanation.is_broken()}, {"looks", looks}});
-    }
+    for (const Explanation& explanation : explanations)
+        all.push_back({{"subject", explanation.subject},
+                       {"broken", explanation.is_broken()},
+                       {"looks", json::parse(to_json(explanation.looks))}});
     return all.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 

@@ -2,6 +2,7 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "controller/kernel.h"
+#include "controller/look.h"
 #include "controller/status.h"
 #include "netlink/link.h"
 #include "netlink/neighbor.h"
@@ -48,24 +49,15 @@ struct PathFacts {
     SourceAddress source = SourceAddress::not_known;
 };
 
-struct Look {
-    // unknown: could not be told, or may be meant so.
-    enum class Outcome { good, broken, unknown };
-
-    std::string what; // "route": the part of the way; docs/troubleshooting.md has them all
-    Outcome outcome = Outcome::good;
-    std::string detail;
-    std::string remedy{}; // broken: one sentence
-};
-
-std::string_view to_string(Look::Outcome outcome) noexcept; // "good"
-
 struct Explanation {
     std::string subject; // "10.244.2.7 in 10.244.2.0/24 of node02"
     std::vector<Look> looks;
 
-    bool is_broken() const;
+    bool is_broken() const { return has_broken(looks); }
 };
+
+// Whether an agent answers, is ready, and has an API server.
+std::vector<Look> look_at_agent(const Result<StatusReport>& agent);
 
 // Looks in the order of the way. `agent`: what this machine's agent said, or why none did.
 Explanation explain(const Subject& subject, const Result<StatusReport>& agent, const PathFacts& path,
@@ -73,7 +65,7 @@ Explanation explain(const Subject& subject, const Result<StatusReport>& agent, c
 
 // A line for each look, with what to do below those that are broken, and a line that says where it breaks.
 std::string to_text(const Explanation& explanation);
-// A list of {subject, broken, looks: [{what, outcome, detail, remedy}]}.
+// A list of {subject, broken, looks}.
 std::string to_json(const std::vector<Explanation>& explanations);
 
 } // namespace routelet::controller

@@ -92,6 +92,8 @@ try {
         return run(*command.run);
     if (command.status)
         return show_status(*command.status, std::cout, std::cerr);
+    if (command.doctor)
+        return show_diagnosis(*command.doctor, std::cout, std::cerr);
     if (command.explain)
         return show_explanation(*command.explain, std::cout, std::cerr);
     if (command.plan)

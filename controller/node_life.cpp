@@ -41,6 +41,7 @@ NodeLife::NodeLife(asio::io_context& io, Options options, const Log& log, const 
                    .agent_state = options_.state_dir / "converged",
                    .log_file = options_.state_dir / "cni.log"},
                   log),
+      machine_watch_(options_.identity, options_.bridge, options_.machine_interval),
       own_node_(options_.node_name), finding_log_(log)
 {
     if (options_.health)
@@ -111,6 +112,8 @@ void NodeLife::look()
         check_cni_config();
     if (bridge_keeper_ && readiness_.state == Readiness::State::ready)
         bridge_keeper_->look(pod_cidrs_, mtu_of_pods(), Cause::Clock::now());
+    if (readiness_.state == Readiness::State::ready)
+        machine_watch_.look(Cause::Clock::now());
     finding_log_.tell(findings());
     tell_readiness(before);
     if (events_)
@@ -186,6 +189,7 @@ std::vector<Finding> NodeLife::findings() const
         add(host_port_keeper_->findings());
     if (spoof_check_keeper_)
         add(spoof_check_keeper_->findings());
+    add(machine_watch_.findings());
     if (server_)
         add(server_->findings());
     if (network_condition_)

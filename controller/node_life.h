@@ -4,6 +4,7 @@
 #include "controller/connection_sweep.h"
 #include "controller/finding_log.h"
 #include "controller/http.h"
+#include "controller/machine_watch.h"
 #include "controller/network_condition.h"
 #include "controller/node_events.h"
 #include "controller/own_node.h"
@@ -45,6 +46,8 @@ public:
         bool network_unavailable_condition = false;
         bool events = true;
         std::chrono::seconds look_interval{10};
+        RouteIdentity identity{};
+        std::chrono::seconds machine_interval{300};
     };
     using FindingSource = std::function<std::vector<Finding>()>;
 
@@ -96,6 +99,7 @@ private:
     std::optional<TableKeeper> host_port_keeper_;
     std::optional<TableKeeper> spoof_check_keeper_;
     std::optional<HttpServer> server_;
+    MachineWatch machine_watch_;
     OwnNode own_node_;
     std::optional<NetworkCondition> network_condition_;
     std::optional<NodeEvents> events_;

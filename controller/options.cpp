@@ -42,6 +42,13 @@ constexpr const char* explain_footer =
     "kubectl -n routelet exec POD -c routelet -- /routelet explain 10.244.2.7\n"
     "Exit status: 0 nothing is broken here, 1 something is or there is no such Node, 2 wrong usage.";
 
+constexpr const char* doctor_footer =
+    "Changes nothing. Beside what the kernel says it reads files of systemd-networkd and NetworkManager, "
+    "which "
+    "are not\n"
+    "to be seen in the agent's container: best run it on the machine itself, as root.\n"
+    "Exit status: 0 nothing is broken, 1 something is, 2 wrong usage.";
+
 constexpr const char* plan_footer =
     "Reads this machine's links, addresses and routes, asks no API server, and changes nothing. Options that "
     "`run` has "
@@ -465,6 +472,43 @@ CommandLine explain_command(ExplainOptions options, const RunOptions& run, const
     return {.explain = std::move(options)};
 }
 
+void add_doctor_options(CLI::App& doctor, DoctorOptions& options, RunOptions& run, RawOptions& raw)
+{
+    add_health_option(doctor, raw, "Where this machine's agent serves its status; empty: none is asked");
+    doctor
+        .add_option("--cni-conf-dir", options.machine.cni_conf_dir,
+                    "Folder of the runtime's network configurations")
+        ->envname("ROUTELET_CNI_CONF_DIR")
+        ->capture_default_str();
+    doctor
+        .add_option("--host-root", options.machine.host_root,
+                    "Where the machine's root directory is, for its files in etc and run")
+        ->envname("ROUTELET_HOST_ROOT")
+        ->capture_default_str();
+    doctor
+        .add_option(
+            "--probes", options.machine.probes,
+            "So many nodes are asked by ICMP echo (ping), from this machine's address and from the pods' "
+            "bridge; 0 for none")
+        ->check(CLI::Range(0U, 100'000U))
+        ->capture_default_str();
+    doctor.add_option("-o,--output", raw.status_output, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+    add_ownership_options(doctor, run.reconciler.pod_bridge, raw.protocol, run.reconciler.identity.metric);
+    doctor.footer(doctor_footer);
+}
+
+CommandLine doctor_command(DoctorOptions options, const RunOptions& run, const RawOptions& raw)
+{
+    if (!raw.health_address.empty())
+        options.health = HttpAddress::parse(raw.health_address).value();
+    options.machine.identity = run.reconciler.identity;
+    options.machine.pod_bridge = run.reconciler.pod_bridge;
+    options.json = raw.status_output == "json";
+    return {.doctor = std::move(options)};
+}
+
 void add_install_options(CLI::App& install, InstallOptions& options)
 {
     install
@@ -515,6 +559,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     InstallOptions install_options{.plugin = beside_this_program("routelet-cni")};
     CLI::App* run = app.add_subcommand("run", "Run the agent until a signal ends it");
     CLI::App* status = app.add_subcommand("status", "Show what this machine's agent does and finds");
+    CLI::App* doctor =
+        app.add_subcommand("doctor", "Look at this machine for what loses pods' packets, or will");
     CLI::App* explain =
         app.add_subcommand("explain", "Show where the way to an address, or to a node's pods, breaks");
     CLI::App* plan =
@@ -525,6 +571,9 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     add_run_options(*run, options, raw);
     add_status_options(*status, raw);
     add_plan_options(*plan, options, raw);
+    DoctorOptions doctor_options;
+    doctor_options.machine.cni_conf_dir = "/etc/cni/net.d";
+    add_doctor_options(*doctor, doctor_options, options, raw);
     ExplainOptions explain_options;
     add_explain_options(*explain, explain_options, options, raw);
     add_install_options(*install, install_options);
@@ -562,6 +611,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.reconciler.plan.service_cidrs = parse_prefixes(raw.service_cidrs);
     if (plan->parsed())
         return {.plan = plan_command(raw, options)};
+    if (doctor->parsed())
+        return doctor_command(std::move(doctor_options), options, raw);
     if (explain->parsed())
         return explain_command(std::move(explain_options), options, raw);
     options.egress.cluster_cidrs = options.reconciler.plan.cluster_cidrs;
@@ -577,6 +628,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     options.life.cni_mode = cni_modes.at(raw.cni_mode);
     options.life.host_ports = host_port_choices.at(raw.host_ports);
     options.life.state_dir = raw.state_dir;
+    options.life.identity = options.reconciler.identity;
+    options.life.machine_interval = options.check_interval;
     options.life.look_interval = std::min(options.life.look_interval, options.check_interval);
     if (!raw.health_address.empty())
         options.life.health = HttpAddress::parse(raw.health_address).value(); // check_health_address() saw it

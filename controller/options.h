@@ -1,5 +1,6 @@
 #pragma once
 #include "controller/cleanup.h"
+#include "controller/doctor_command.h"
 #include "controller/egress_plan.h"
 #include "controller/explain_command.h"
 #include "controller/install.h"
@@ -34,6 +35,7 @@ struct RunOptions {
 struct CommandLine {
     std::optional<RunOptions> run{};
     std::optional<StatusOptions> status{};
+    std::optional<DoctorOptions> doctor{};
     std::optional<ExplainOptions> explain{};
     std::optional<PlanCommandOptions> plan{};
     std::optional<InstallOptions> install{};
@@ -41,7 +43,8 @@ struct CommandLine {
     int exit_status = 0;
 };
 
-// 0 done, 1 could not start or had to stop, or is not ready (status), or broken (explain), 2 wrong usage.
+// 0 done, 1 could not start or had to stop, or is not ready (status), or something is broken (doctor,
+// explain), 2 wrong usage.
 enum ExitStatus : int { exit_ok = 0, exit_failed = 1, exit_usage = 2 };
 
 CommandLine parse_command_line(int argc, const char* const* argv);

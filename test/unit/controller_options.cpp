@@ -29,13 +29,13 @@ private:
     std::streambuf* before_;
 };
 
-// `routelet COMMAND WORDS`
+// `routelet COMMAND WORDS`; the word '' is empty
 Parsed parse(const std::string& command_name, const std::string& words)
 {
     std::vector<std::string> arguments = {"routelet", command_name};
     std::istringstream text(words);
     for (std::string word; text >> word;)
-        arguments.push_back(word);
+        arguments.push_back(word == "''" ? "" : word);
     std::vector<const char*> argv;
     for (const std::string& argument : arguments)
         argv.push_back(argument.c_str());
@@ -164,12 +164,38 @@ TEST_CASE("a node's empty name is no router", "[options][role]")
     CHECK(run("").command.exit_status == exit_usage);
 }
 
+TEST_CASE_METHOD(EmptyEnvironment, "doctor needs nothing to be told, and asks nobody when told so",
+                 "[options][doctor]")
+{
+    const Parsed plain = parse("doctor", "");
+    INFO(plain.printed);
+    REQUIRE(plain.command.doctor.has_value());
+    CHECK(plain.command.doctor->health->to_string() == "127.0.0.1:9482");
+    CHECK(plain.command.doctor->machine.cni_conf_dir == "/etc/cni/net.d");
+    CHECK(plain.command.doctor->machine.host_root == "/");
+    CHECK(plain.command.doctor->machine.probes == 16);
+
+    set("ROUTELET_CNI_CONF_DIR", "/host/cni"); // as in the agent's pod
+    const Parsed parsed =
+        parse("doctor", "--health-bind-address '' --probes 0 --host-root /host --bridge cni0 -o json");
+    REQUIRE(parsed.command.doctor.has_value());
+    const DoctorOptions& options = *parsed.command.doctor;
+    CHECK_FALSE(options.health.has_value());
+    CHECK(options.machine.cni_conf_dir == "/host/cni");
+    CHECK(options.machine.host_root == "/host");
+    CHECK(options.machine.probes == 0);
+    CHECK(options.machine.pod_bridge == "cni0");
+    CHECK(options.json);
+
+    CHECK(parse("doctor", "--probes many").command.exit_status == exit_usage);
+}
+
 TEST_CASE_METHOD(EmptyEnvironment, "explain needs an address or a name, and somebody to ask",
                  "[options][explain]")
 {
     CHECK(parse("explain", "").command.exit_status == exit_usage);
     CHECK(parse("explain", "10.244.2.7 10.244.2.8").command.exit_status == exit_usage);
-    CHECK(parse("explain", "10.244.2.7 --health-bind-address=").command.exit_status == exit_usage);
+    CHECK(parse("explain", "10.244.2.7 --health-bind-address ''").command.exit_status == exit_usage);
 
     set("ROUTELET_HEALTH_BIND_ADDRESS", "127.0.0.1:9999"); // as in the agent's pod
     set("ROUTELET_STATE_DIR", "/run/other");

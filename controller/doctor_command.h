@@ -1,0 +1,19 @@
+#pragma once
+#include "controller/http.h"
+#include "controller/machine.h"
+
+#include <iosfwd>
+
+namespace routelet::controller {
+
+// `routelet doctor`: looks at this machine for what loses pods' packets.
+struct DoctorOptions {
+    std::optional<HttpAddress> health{}; // none: no agent is asked
+    MachineOptions machine{.probes = 16};
+    bool json = false;
+};
+
+// The exit status: 0 when nothing is broken, 1 when something is, or the kernel cannot be read.
+int show_diagnosis(const DoctorOptions& options, std::ostream& out, std::ostream& errors);
+
+} // namespace routelet::controller

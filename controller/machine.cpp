@@ -1,0 +1,276 @@
+#include "controller/machine.h"
+
+#include "base/file.h"
+#include "cni/living.h"
+#include "controller/cni_config.h"
+#include "controller/echo.h"
+
+#include <linux/netfilter.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <sstream>
+
+namespace routelet::controller {
+namespace {
+
+namespace fs = std::filesystem;
+using netlink::IfIndex;
+using netlink::InterfaceAddress;
+using netlink::NamedLink;
+using netlink::Route;
+using netlink::Socket;
+
+struct KernelView {
+    std::vector<NamedLink> links;
+    std::vector<InterfaceAddress> addresses;
+    std::vector<Route> routes;
+};
+
+Result<KernelView> read_kernel(Socket& socket)
+{
+    Result<std::vector<NamedLink>> links = netlink::list_named_links(socket);
+    if (!links)
+        return links.error();
+    Result<std::vector<InterfaceAddress>> addresses = netlink::list_addresses(socket);
+    if (!addresses)
+        return addresses.error();
+    Result<std::vector<Route>> routes = netlink::list_routes(socket);
+    if (!routes)
+        return routes.error();
+    return KernelView{std::move(*links), std::move(*addresses), std::move(*routes)};
+}
+
+std::optional<std::uint64_t> number_in(const fs::path& file)
+{
+    const Result<std::string> content = read_file(file);
+    std::uint64_t number = 0;
+    if (!content ||
+        std::from_chars(content->data(), content->data() + content->size(), number).ec != std::errc())
+        return std::nullopt;
+    return number;
+}
+
+bool is_default(const Route& route)
+{
+    return route.destination.length() == 0 && route.gateway.has_value();
+}
+
+bool leads_to_node(const Route& route, const RouteIdentity& identity)
+{
+    return identity.owns(route) && route.gateway.has_value();
+}
+
+std::vector<Uplink> uplinks_of(const KernelView& view, const MachineOptions& options)
+{
+    constexpr std::uint64_t strict = 1;
+    const fs::path conf = "/proc/sys/net/ipv4/conf";
+    const std::uint64_t of_all = number_in(conf / "all" / "rp_filter").value_or(0);
+    std::set<IfIndex> used;
+    for (const Route& route : view.routes)
+        if (is_default(route) || leads_to_node(route, options.identity))
+            used.insert(route.oif);
+    std::vector<Uplink> uplinks;
+    for (const auto& [link, names] : view.links)
+        if (used.contains(link.index))
+            uplinks.push_back(
+                {.name = link.name,
+                 .mtu = link.mtu,
+                 .forwards_ipv4 = link.forwards_ipv4,
+                 .is_rp_filter_strict =
+                     std::max(of_all, number_in(conf / link.name / "rp_filter").value_or(0)) == strict});
+    return uplinks;
+}
+
+std::optional<bool> forwards_ipv6(const KernelView& view, const MachineOptions& options)
+{
+    const bool has_routes = std::ranges::any_of(view.routes, [&](const Route& route) {
+        return leads_to_node(route, options.identity) && route.destination.family() == IpFamily::v6;
+    });
+    const auto forwarding = number_in("/proc/sys/net/ipv6/conf/all/forwarding");
+    if (!has_routes || !forwarding)
+        return std::nullopt;
+    return *forwarding != 0;
+}
+
+// /proc/net/netstat has lines of names, each followed by one of values.
+std::uint64_t rp_filter_drops()
+{
+    const Result<std::string> content = read_file("/proc/thread-self/net/netstat");
+    if (!content)
+        return 0;
+    std::istringstream lines(*content);
+    for (std::string names, values; std::getline(lines, names) && std::getline(lines, values);) {
+        std::istringstream name_words(names);
+        std::istringstream value_words(values);
+        for (std::string name, value; name_words >> name && value_words >> value;)
+            if (name == "IPReversePathFilter")
+                return std::strtoull(value.c_str(), nullptr, 10);
+    }
+    return 0;
+}
+
+Result<std::vector<netlink::BaseChain>> forward_chains()
+{
+    Result<Socket> socket = Socket::open_netfilter();
+    if (!socket)
+        return socket.error();
+    return netlink::list_base_chains(*socket, NF_INET_FORWARD);
+}
+
+bool has_pod_of(const NamedLink& link, IpFamily family)
+{
+    return std::ranges::any_of(link.further_names, [&](const std::string& name) {
+        const auto address = cni::address_in(name);
+        return address && address->family() == family;
+    });
+}
+
+bool is_pod(const NamedLink& link)
+{
+    return has_pod_of(link, IpFamily::v4) || has_pod_of(link, IpFamily::v6);
+}
+
+std::set<IpAddress> next_hops(const KernelView& view, const MachineOptions& options)
+{
+    std::set<IpAddress> hops;
+    for (const Route& route : view.routes)
+        if (leads_to_node(route, options.identity))
+            hops.insert(*route.gateway);
+    return hops;
+}
+
+std::vector<NeighborRoom> neighbor_rooms(const KernelView& view, const MachineOptions& options)
+{
+    std::vector<NeighborRoom> rooms;
+    const std::set<IpAddress> hops = next_hops(view, options);
+    for (const IpFamily family : {IpFamily::v4, IpFamily::v6}) {
+        const fs::path table =
+            family == IpFamily::v4 ? "/proc/sys/net/ipv4/neigh/default" : "/proc/sys/net/ipv6/neigh/default";
+        const auto most = number_in(table / "gc_thresh3");
+        const auto pods =
+            std::ranges::count_if(view.links, [&](const NamedLink& l) { return has_pod_of(l, family); });
+        const auto nodes = std::ranges::count(hops, family, &IpAddress::family);
+        if (most)
+            rooms.push_back({family, static_cast<std::size_t>(pods + nodes), *most});
+    }
+    return rooms;
+}
+
+void note_pod_mtus(const KernelView& view, MachineFacts& machine)
+{
+    for (const NamedLink& pod : view.links)
+        if (is_pod(pod))
+            machine.largest_pod_mtu = std::max(machine.largest_pod_mtu, pod.link.mtu);
+    machine.pods_with_it =
+        static_cast<std::size_t>(std::ranges::count_if(view.links, [&](const NamedLink& pod) {
+            return is_pod(pod) && pod.link.mtu == machine.largest_pod_mtu;
+        }));
+}
+
+std::optional<std::vector<std::string>> conflists_before(const fs::path& folder)
+{
+    std::error_code failed;
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder, failed))
+        names.push_back(entry.path().filename().string());
+    if (folder.empty() || failed)
+        return std::nullopt;
+    return files_before_ours(std::move(names));
+}
+
+// --- echoes
+
+const NamedLink* link_named(const KernelView& view, const std::string& name)
+{
+    const auto found =
+        std::ranges::find(view.links, name, [](const NamedLink& link) { return link.link.name; });
+    return found == view.links.end() ? nullptr : &*found;
+}
+
+// The address that this machine has on the network of another's.
+const InterfaceAddress* address_beside(const KernelView& view, const IpAddress& node)
+{
+    const auto found = std::ranges::find_if(view.addresses, [&](const InterfaceAddress& address) {
+        return address.address.family() == node.family() && address.network().contains(node);
+    });
+    return found == view.addresses.end() ? nullptr : &*found;
+}
+
+std::optional<IpAddress> address_of_bridge(const KernelView& view, const std::string& bridge, IpFamily family)
+{
+    const NamedLink* const link = link_named(view, bridge);
+    if (link == nullptr)
+        return std::nullopt;
+    for (const InterfaceAddress& address : view.addresses)
+        if (address.link == link->link.index && address.address.family() == family &&
+            !address.address.is_link_local())
+            return address.address;
+    return std::nullopt;
+}
+
+bool comes_back(const Echo& echo)
+{
+    const Result<bool> answered = is_answered(echo);
+    return answered && *answered;
+}
+
+NodeProbe probe_of(const KernelView& view, const IpAddress& node, const InterfaceAddress& own,
+                   const std::string& bridge)
+{
+    NodeProbe probe{.node = node, .answers = is_answered({.from = own.address, .to = node})};
+    if (!probe.answers || !*probe.answers)
+        return probe;
+    const auto as_pod = address_of_bridge(view, bridge, node.family());
+    probe.asked_as_pod = as_pod.value_or(IpAddress());
+    probe.answers_pods = !as_pod || comes_back({.from = *as_pod, .to = node});
+    const auto link =
+        std::ranges::find(view.links, own.link, [](const NamedLink& l) { return l.link.index; });
+    probe.mtu = link == view.links.end() ? 0 : link->link.mtu;
+    probe.answers_large = comes_back({.from = own.address, .to = node, .packet = probe.mtu});
+    return probe;
+}
+
+std::vector<NodeProbe> probe_nodes(const KernelView& view, const MachineOptions& options)
+{
+    std::vector<NodeProbe> probes;
+    for (const IpAddress& node : next_hops(view, options)) {
+        if (probes.size() == options.probes)
+            break;
+        if (const InterfaceAddress* const own = address_beside(view, node))
+            probes.push_back(probe_of(view, node, *own, options.pod_bridge));
+    }
+    return probes;
+}
+
+} // namespace
+
+Result<MachineFacts> read_machine(const MachineOptions& options)
+{
+    Result<Socket> socket = Socket::open();
+    if (!socket)
+        return socket.error();
+    const Result<KernelView> view = read_kernel(*socket);
+    if (!view)
+        return view.error();
+    MachineFacts machine{.pod_bridge = options.pod_bridge};
+    const NamedLink* const bridge = link_named(*view, options.pod_bridge);
+    machine.bridge_forwards_ipv4 = bridge == nullptr || bridge->link.forwards_ipv4;
+    machine.uplinks = uplinks_of(*view, options);
+    machine.forwards_ipv6 = forwards_ipv6(*view, options);
+    machine.rp_filter_drops = rp_filter_drops();
+    machine.forward_chains = forward_chains();
+    machine.neighbors = neighbor_rooms(*view, options);
+    note_pod_mtus(*view, machine);
+    for (const NamedLink& link : view->links)
+        if (link.link.name != options.pod_bridge && is_of_other_plugin(link.link))
+            machine.foreign_links.push_back(link.link.name);
+    machine.conflists_before = conflists_before(options.cni_conf_dir);
+    machine.networkd = read_networkd(options.host_root);
+    machine.network_manager = read_network_manager(options.host_root, options.pod_bridge);
+    machine.probes = probe_nodes(*view, options);
+    return machine;
+}
+
+} // namespace routelet::controller

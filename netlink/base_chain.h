@@ -1,0 +1,27 @@
+#pragma once
+#include "netlink/socket.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace routelet::netlink {
+
+// A chain of anybody's nftables tables that packets meet at a hook (nft(8), "Chains"). iptables-nft keeps its
+// chains in such tables; iptables-legacy does not.
+struct BaseChain {
+    std::string family; // as nft(8) has it: "inet", "ip", "ip6"
+    std::string table;
+    std::string name;
+    bool drops = false;      // its policy: what no rule has judged
+    std::uint32_t rules = 0; // how many it has
+
+    std::string to_string() const { return name + " of nftables table " + family + " " + table; }
+    friend bool operator==(const BaseChain&, const BaseChain&) = default;
+};
+
+// Those at `hook` (NF_INET_FORWARD ...; linux/netfilter.h) of families inet, ip and ip6, by a socket of
+// Socket::open_netfilter(). Fails with operation_not_supported where the kernel has no nf_tables.
+Result<std::vector<BaseChain>> list_base_chains(Socket& socket, std::uint32_t hook);
+
+} // namespace routelet::netlink
