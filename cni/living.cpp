@@ -1,5 +1,7 @@
 #include "cni/living.h"
 
+#include "cni/attachment.h"
+
 namespace routelet::cni {
 namespace {
 
@@ -30,6 +32,12 @@ std::optional<IpAddress> address_in(std::string_view living_name)
         return std::nullopt;
     const Result<IpAddress> address = IpAddress::parse(living_name.substr(prefix.size()));
     return address ? std::optional(*address) : std::nullopt;
+}
+
+bool is_host_end(const netlink::Link& link)
+{
+    const std::optional<AttachmentId> id = attachment_of(link.alias);
+    return id && link.name == host_interface_name(*id);
 }
 
 LivingLookup living_on(netlink::Socket& host, netlink::IfIndex bridge)

@@ -18,6 +18,10 @@ namespace routelet::cni {
 std::string living_name(const IpAddress& address); // "pod-10.244.1.7"
 std::optional<IpAddress> address_in(std::string_view living_name);
 
+// Whether a link is the host's end of a complete attachment: it has the alias of one, and the name that goes
+// with it.
+bool is_host_end(const netlink::Link& link);
+
 // Who has an address: the attachment, or none when it is not known, as on another network's bridge.
 struct LivingPod {
     std::optional<AttachmentId> id;

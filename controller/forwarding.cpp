@@ -48,16 +48,22 @@ void Ipv4Forwarding::follow(const Plan& plan, const LocalFacts& local)
             links_.insert(gateway.link);
 }
 
+bool Ipv4Forwarding::enable(netlink::IfIndex link, const KernelMirror& mirror)
+{
+    if (mirror.forwards_ipv4(link) || !enabled_.insert(link).second)
+        return true;
+    const auto enabled = kernel_.enable_ipv4_forwarding(link);
+    report(link, enabled, mirror);
+    return enabled.has_value();
+}
+
 bool Ipv4Forwarding::enable(const KernelMirror& mirror)
 {
     bool all = true;
-    for (const netlink::IfIndex link : links_) {
-        if (mirror.forwards_ipv4(link) || !enabled_.insert(link).second)
-            continue;
-        const auto enabled = kernel_.enable_ipv4_forwarding(link);
-        all = all && enabled.has_value();
-        report(link, enabled, mirror);
-    }
+    for (const netlink::IfIndex link : links_)
+        all = enable(link, mirror) && all;
+    for (const netlink::IfIndex link : mirror.pod_links_not_forwarding())
+        all = enable(link, mirror) && all;
     if (!all)
         enabled_.clear();
     return all;
@@ -65,11 +71,14 @@ bool Ipv4Forwarding::enable(const KernelMirror& mirror)
 
 void Ipv4Forwarding::report(netlink::IfIndex link, const Result<>& enabled, const KernelMirror& mirror)
 {
+    constexpr std::chrono::minutes again(1); // who keeps switching it off does not fill the log
     const std::string outcome = enabled ? "" : enabled.error().text();
+    const auto now = std::chrono::steady_clock::now();
     const auto known = told_.find(link);
-    if (known != told_.end() && known->second == outcome)
+    const bool is_same = known != told_.end() && known->second.outcome == outcome;
+    if (is_same && (!enabled || now - known->second.at < again))
         return;
-    told_.insert_or_assign(link, outcome);
+    told_.insert_or_assign(link, Told{outcome, now});
     if (enabled)
         log_.write(LogLine(LogLevel::info, "forwarding-enabled")
                        .with("family", to_string(IpFamily::v4))

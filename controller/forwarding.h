@@ -5,6 +5,7 @@
 #include "controller/log.h"
 #include "controller/plan.h"
 
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <set>
@@ -15,7 +16,8 @@ namespace routelet::controller {
 
 // IPv4 forwarding on the links that packets for pods come in through: those that planned routes go out by,
 // and the default routes', by which answers from the world outside come, and clients of pods' host ports, and
-// the pods whose podCIDRs are left to it. Per link, because that needs no writable /proc/sys
+// the pods whose podCIDRs are left to it. And on those that packets of this node's own pods come in by, where
+// somebody has switched off what the plugin switched on. Per link, because that needs no writable /proc/sys
 // (docs/architecture.md). One thread.
 class Ipv4Forwarding {
 public:
@@ -24,19 +26,26 @@ public:
     void follow(const Plan& plan, const LocalFacts& local);
     // The mirror is new, so what was switched on may be off in it.
     void doubt() { enabled_.clear(); }
+    // Somebody has switched it off there.
+    void doubt(netlink::IfIndex link) { enabled_.erase(link); }
     // Where it is off; false when the kernel refused some. Told when it is new. What is on is not written
     // again: the kernel announces each time, and an announcement too many, after an overrun, would be the
     // next.
     bool enable(const KernelMirror& mirror);
 
 private:
+    bool enable(netlink::IfIndex link, const KernelMirror& mirror);
     void report(netlink::IfIndex link, const Result<>& enabled, const KernelMirror& mirror);
 
     Kernel& kernel_;
     const Log& log_;
     std::set<netlink::IfIndex> links_;
-    std::set<netlink::IfIndex> enabled_;           // since the mirror was new
-    std::map<netlink::IfIndex, std::string> told_; // what was last logged of each: "" or an error
+    std::set<netlink::IfIndex> enabled_; // since the mirror was new
+    struct Told {
+        std::string outcome; // "", or an error
+        std::chrono::steady_clock::time_point at;
+    };
+    std::map<netlink::IfIndex, Told> told_; // what was last logged of each
 };
 
 // "forwarding-off" while this machine has IPv6 routes to pods and its kernel passes no IPv6 packets on from

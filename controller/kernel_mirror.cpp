@@ -1,5 +1,6 @@
 #include "controller/kernel_mirror.h"
 
+#include "cni/living.h"
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 
@@ -77,6 +78,8 @@ KernelMirror::Effect KernelMirror::apply(const netlink::KernelEvent& event)
         return apply(*route);
     if (const auto* link = std::get_if<netlink::LinkChanged>(&event))
         return apply(*link);
+    if (const auto* forwarding = std::get_if<netlink::ForwardingChanged>(&event))
+        return apply(*forwarding);
     return apply(std::get<netlink::AddressChanged>(event));
 }
 
@@ -179,6 +182,15 @@ KernelMirror::Effect KernelMirror::apply(const netlink::AddressChanged& event)
     return Effect::needs_dump;
 }
 
+KernelMirror::Effect KernelMirror::apply(const netlink::ForwardingChanged& event)
+{
+    const auto known = links_.find(event.link);
+    if (known == links_.end() || known->second.forwards_ipv4 == event.forwards)
+        return Effect::none;
+    known->second.forwards_ipv4 = event.forwards;
+    return event.forwards ? Effect::none : Effect::changed;
+}
+
 void KernelMirror::applied(const RouteChange& change)
 {
     if (change.kind == RouteChange::Kind::remove || change.kind == RouteChange::Kind::take_over)
@@ -250,6 +262,22 @@ bool KernelMirror::forwards_ipv4(netlink::IfIndex link) const
 {
     const auto found = links_.find(link);
     return found != links_.end() && found->second.forwards_ipv4;
+}
+
+bool KernelMirror::is_of_pods(const netlink::Link& link) const
+{
+    if (link.kind == "bridge")
+        return !pod_bridge_.empty() && link.name == pod_bridge_;
+    return link.kind == "veth" && link.master == netlink::IfIndex{} && cni::is_host_end(link);
+}
+
+std::vector<netlink::IfIndex> KernelMirror::pod_links_not_forwarding() const
+{
+    std::vector<netlink::IfIndex> found;
+    for (const auto& [index, link] : links_)
+        if (!link.forwards_ipv4 && is_of_pods(link))
+            found.push_back(index);
+    return found;
 }
 
 bool KernelMirror::store(const netlink::Route& route)

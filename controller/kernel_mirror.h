@@ -65,9 +65,11 @@ public:
     void for_each_foreign(const std::function<void(const netlink::Route&)>& use) const;
     // "eth0", or "if7" for a link that is not known.
     std::string link_name(netlink::IfIndex link) const;
-    // net.ipv4.conf.<link>.forwarding when the link was last read or announced; false for one that is not
-    // known. Writing to /proc/sys announces nothing.
+    // net.ipv4.conf.<link>.forwarding; false for a link that is not known.
     bool forwards_ipv4(netlink::IfIndex link) const;
+    // What this node's pods' packets come in by, and are not passed on from (IPv4): the pods' bridge, and the
+    // host's ends of complete attachments that have none.
+    std::vector<netlink::IfIndex> pod_links_not_forwarding() const;
 
 private:
     // Destination, metric, and the way: two links may be on one network, with a connected route each, and
@@ -81,6 +83,8 @@ private:
     Effect apply(const netlink::RouteChanged& event);
     Effect apply(const netlink::LinkChanged& event);
     Effect apply(const netlink::AddressChanged& event);
+    Effect apply(const netlink::ForwardingChanged& event);
+    bool is_of_pods(const netlink::Link& link) const;
     bool leads_to_pod(const netlink::Route& route) const;
     bool matters(const netlink::Route& foreign) const;
     bool may_be_second(const netlink::RouteChanged& event) const;

@@ -105,6 +105,8 @@ bool Reconciler::observe(const std::vector<netlink::KernelEvent>& events)
         matters = matters || effect != KernelMirror::Effect::none;
         if (effect != KernelMirror::Effect::none)
             note_loss(event);
+        if (const auto* forwarding = std::get_if<netlink::ForwardingChanged>(&event))
+            forwarding_.doubt(forwarding->link);
     }
     return matters;
 }
@@ -114,7 +116,8 @@ void Reconciler::note_loss(const netlink::KernelEvent& event)
 {
     const auto* route = std::get_if<netlink::RouteChanged>(&event);
     if (route == nullptr) {
-        if (!std::holds_alternative<netlink::Overrun>(event))
+        if (std::holds_alternative<netlink::LinkChanged>(event) ||
+            std::holds_alternative<netlink::AddressChanged>(event))
             repairs_.forgive();
         return;
     }

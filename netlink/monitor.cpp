@@ -1,15 +1,19 @@
 #include "netlink/monitor.h"
 
+#include "netlink/attributes.h"
 #include "netlink/datagram.h"
 
 #include <libmnl/libmnl.h>
+#include <linux/netconf.h>
 #include <linux/rtnetlink.h>
+#include <sys/socket.h>
 
 namespace routelet::netlink {
 namespace {
 
-constexpr unsigned groups =
-    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE;
+constexpr unsigned ipv4_netconf = 1U << (RTNLGRP_IPV4_NETCONF - 1U); // has no RTMGRP_ name
+constexpr unsigned groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | RTMGRP_IPV4_ROUTE |
+                            RTMGRP_IPV6_ROUTE | ipv4_netconf;
 // Holds some 40,000 route notifications; the default holds 256.
 constexpr int receive_buffer = 32 * 1024 * 1024; // bytes
 constexpr std::size_t events_at_a_time = 256;
@@ -29,6 +33,18 @@ void add_route(std::vector<KernelEvent>& events, const nlmsghdr& header,
             RouteChanged{std::move(*route), header.nlmsg_type == RTM_DELROUTE, header.nlmsg_pid});
 }
 
+void add_forwarding(std::vector<KernelEvent>& events, std::span<const std::uint8_t> payload)
+{
+    const auto header = read_header<netconfmsg>(payload);
+    const auto attributes = Attributes::parse(after_header(payload, sizeof(netconfmsg)));
+    IfIndex link{};
+    std::uint32_t forwards = 0;
+    if (header && header->ncm_family == AF_INET && attributes && attributes->has(NETCONFA_FORWARDING) &&
+        attributes->read(NETCONFA_IFINDEX, link) && attributes->read(NETCONFA_FORWARDING, forwards) &&
+        to_int(link) > 0) // else: all, or new ones
+        events.emplace_back(ForwardingChanged{link, forwards != 0});
+}
+
 void add_event(std::vector<KernelEvent>& events, const nlmsghdr& header,
                std::span<const std::uint8_t> payload)
 {
@@ -43,6 +59,8 @@ void add_event(std::vector<KernelEvent>& events, const nlmsghdr& header,
     case RTM_NEWADDR:
     case RTM_DELADDR:
         return add<AddressChanged>(events, parse_address(payload), type == RTM_DELADDR);
+    case RTM_NEWNETCONF:
+        return add_forwarding(events, payload);
     default:
         return;
     }

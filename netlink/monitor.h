@@ -30,14 +30,20 @@ struct AddressChanged {
     InterfaceAddress address;
     bool removed = false;
 };
+// net.ipv4.conf.<link>.forwarding was written in /proc/sys, which no LinkChanged tells (RTM_NEWNETCONF,
+// linux/netconf.h); not what was written for all links or for new ones.
+struct ForwardingChanged {
+    IfIndex link{};
+    bool forwards = false;
+};
 // Notifications were lost (ENOBUFS): nothing that was learned from them holds, dump again.
 struct Overrun {};
 
-using KernelEvent = std::variant<RouteChanged, LinkChanged, AddressChanged, Overrun>;
+using KernelEvent = std::variant<RouteChanged, LinkChanged, AddressChanged, ForwardingChanged, Overrun>;
 
-// Notifications about routes, links and addresses of both families, in the network namespace that the calling
-// thread was in at open(). Open it before the first dump, so that nothing falls in between.
-// Not thread-safe. Only messages from the kernel itself (nl_pid 0) are believed.
+// Notifications about routes, links and addresses of both families, and IPv4 forwarding, in the network
+// namespace that the calling thread was in at open(). Open it before the first dump, so that nothing falls in
+// between. Not thread-safe. Only messages from the kernel itself (nl_pid 0) are believed.
 class Monitor {
 public:
     static Result<Monitor> open();

@@ -129,6 +129,26 @@ TEST_CASE_METHOD(NetnsFixture, "links and addresses that come and go are announc
     CHECK(count<LinkChanged>(read_all(monitor), change_of("up0", true)) == 1);
 }
 
+TEST_CASE_METHOD(NetnsFixture, "IPv4 forwarding that is written is announced, of each link by itself",
+                 "[kernel][netlink]")
+{
+    const IfIndex eth0 = add_uplink("eth0", {"192.168.1.11/24"});
+    run("echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv4/conf/eth0/forwarding");
+    Monitor monitor = need(Monitor::open());
+
+    run("echo 0 >/proc/sys/net/ipv4/conf/eth0/forwarding");
+    run("echo 0 >/proc/sys/net/ipv6/conf/eth0/forwarding; echo 1 >/proc/sys/net/ipv4/conf/eth0/rp_filter");
+    const auto is_eth0 = [&](const ForwardingChanged& change) {
+        return change.link == eth0 && !change.forwards;
+    };
+    const auto events = need(monitor.read());
+    CHECK(count<ForwardingChanged>(events, is_eth0) == 1);
+    CHECK(count<ForwardingChanged>(events, [](const ForwardingChanged&) { return true; }) == 1);
+
+    run("echo 1 >/proc/sys/net/ipv4/conf/eth0/forwarding; echo 0 >/proc/sys/net/ipv4/ip_forward");
+    CHECK(count<ForwardingChanged>(need(monitor.read()), is_eth0) == 1);
+}
+
 TEST_CASE_METHOD(NetnsFixture, "a port that leaves its bridge is not a link that is gone",
                  "[kernel][netlink]")
 {

@@ -1,6 +1,7 @@
 // Every way in which a route is lost, on the real kernel. Nothing here asks for a full check: what is
 // repaired is repaired by the kernel's notifications. What is in place is read with ip(8), not with our own
 // code.
+#include "cni/attachment.h"
 #include "controller/kernel.h"
 #include "netlink/netns.h"
 #include "test/kernel/route_keeper.h"
@@ -294,6 +295,37 @@ TEST_CASE_METHOD(RepairFixture, "a link that moves to another namespace and back
     run("ip link set eth0 up && ip address add 192.168.1.11/24 dev eth0 && "
         "ip address add fd00:1::11/64 dev eth0 nodad");
     CHECK(settle(planned()) == planned());
+}
+
+TEST_CASE_METHOD(RepairFixture,
+                 "forwarding that somebody switches off is on again at once, for pods' links as well",
+                 "[kernel][repair]")
+{
+    const auto forwards = [&](const std::string& link) {
+        return output("cat /proc/sys/net/ipv4/conf/" + link + "/forwarding") == "1\n";
+    };
+    // A pod without a bridge, as the plugin leaves it, and one that is another plugin's.
+    const std::string host_end = cni::host_interface_name({"c1", "eth0"});
+    run("ip link add v-net-0 type bridge && ip link set v-net-0 up && ip link add " + host_end +
+        " type veth peer name pod1 && ip link set " + host_end +
+        " up alias c1/eth0 && "
+        "ip link add vethother type veth peer name pod2 && ip link set vethother up alias c1/eth0");
+    keeper.await(50ms);
+    keeper.drain();
+    run("echo 1 >/proc/sys/net/ipv4/ip_forward; echo 0 >/proc/sys/net/ipv4/ip_forward");
+    REQUIRE_FALSE(forwards("eth0"));
+
+    const auto deadline = Cause::Clock::now() + 2s;
+    while (!(forwards("eth0") && forwards("v-net-0") && forwards(host_end)) &&
+           Cause::Clock::now() < deadline) {
+        if (keeper.drain())
+            keeper.reconcile("kernel");
+        keeper.await(10ms);
+    }
+    CHECK(forwards("eth0"));
+    CHECK(forwards("v-net-0"));
+    CHECK(forwards(host_end));
+    CHECK_FALSE(forwards("vethother"));
 }
 
 TEST_CASE_METHOD(RepairFixture, "a link under another name keeps its routes, and the log has the name",

@@ -284,6 +284,29 @@ TEST_CASE("forwarding that was switched off is switched on again by the next ful
     CHECK(f.logged("forwarding-enabled").size() == 1);
 }
 
+TEST_CASE("forwarding that is announced to be off is switched on at once, and told once a minute",
+          "[reconcile]")
+{
+    Fixture f;
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    REQUIRE(f.kernel.forwarding_requests == 1);
+    netlink::Link enabled = f.kernel.state.links.front();
+    enabled.forwards_ipv4 = true;
+    f.reconciler.observe({netlink::LinkChanged{enabled}}); // as the kernel tells of our own change
+
+    for (int time = 2; time < 5; ++time) {
+        CHECK(f.reconciler.observe({netlink::ForwardingChanged{eth0, false}}));
+        CHECK(f.reconcile("kernel"));
+        CHECK(f.kernel.forwarding_requests == time);
+        f.reconciler.observe({netlink::LinkChanged{enabled}});
+    }
+    CHECK(f.logged("forwarding-enabled").size() == 1);
+
+    CHECK_FALSE(f.reconciler.observe({netlink::ForwardingChanged{eth0, true}}));
+    CHECK_FALSE(f.reconciler.observe({netlink::ForwardingChanged{netlink::IfIndex{77}, false}}));
+}
+
 TEST_CASE("forwarding that is on is left as it is", "[reconcile]")
 {
     Fixture f;
