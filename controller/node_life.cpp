@@ -1,5 +1,6 @@
 #include "controller/node_life.h"
 
+#include "cni/state_directory.h"
 #include "controller/forwarding.h"
 #include "controller/own_range.h"
 #include "controller/plugin_tables.h"
@@ -10,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace asio = boost::asio;
@@ -212,17 +214,47 @@ HttpResponse NodeLife::answer(std::string_view path) const
     if (path == "/readyz")
         return {.status = readiness_.state == Readiness::State::ready ? 200 : 503,
                 .body = to_text(readiness_)};
-    if (path != "/status")
-        return {.status = 404, .body = "known: /livez, /healthz, /readyz, /status\n"};
-    return {.content_type = "application/json",
-            .body = to_json({.node_name = options_.node_name,
-                             .api_url = api_url_,
-                             .api = api_,
-                             .readiness = readiness_,
-                             .findings = all_findings(),
-                             .plan = reconciler_.plan(),
-                             .refusals = reconciler_.failures(),
-                             .routes_in_place = reconciler_.readiness_facts().routes_in_place})};
+    const std::vector<Finding> findings = all_findings();
+    if (path == "/status")
+        return {.content_type = "application/json", .body = to_json(status(findings))};
+    if (path == "/metrics")
+        return {.content_type = Exposition::content_type,
+                .body = to_metrics({.status = status(findings),
+                                    .routes = reconciler_.counters(),
+                                    .ipam = ipam_use(),
+                                    .process = read_process()})};
+    return {.status = 404, .body = "known: /livez, /healthz, /readyz, /status, /metrics\n"};
+}
+
+Status NodeLife::status(const std::vector<Finding>& findings) const
+{
+    return {.node_name = options_.node_name,
+            .api_url = api_url_,
+            .api = api_,
+            .readiness = readiness_,
+            .findings = findings,
+            .plan = reconciler_.plan(),
+            .refusals = reconciler_.failures(),
+            .routes_in_place = reconciler_.readiness_facts().routes_in_place};
+}
+
+// Of the ranges that the network configuration gives out.
+std::vector<IpamUse> NodeLife::ipam_use() const
+{
+    if (options_.cni_conf_dir.empty())
+        return {};
+    const auto files = cni::list_unlocked(options_.state_dir / "ipam" / network_name);
+    std::vector<IpamUse> uses;
+    for (const IpPrefix& range : configured_ranges(reconciler_.plan().own_pod_cidrs)) {
+        const bool is_v4 = range.family() == IpFamily::v4;
+        IpamUse use{.family = range.family(),
+                    .capacity = std::exp2(range.network().bits() - range.length()) - (is_v4 ? 3 : 2)};
+        for (const std::string& name : files ? *files : std::vector<std::string>{})
+            if (const auto address = IpAddress::parse(name); address && address->family() == use.family)
+                ++use.reserved;
+        uses.push_back(use);
+    }
+    return uses;
 }
 
 } // namespace routelet::controller

@@ -5,6 +5,7 @@
 #include "controller/finding_log.h"
 #include "controller/http.h"
 #include "controller/machine_watch.h"
+#include "controller/metrics.h"
 #include "controller/network_condition.h"
 #include "controller/node_events.h"
 #include "controller/own_node.h"
@@ -80,6 +81,8 @@ private:
     std::uint32_t mtu_of_pods() const;
     std::vector<Finding> findings() const;
     std::vector<Finding> all_findings() const;
+    Status status(const std::vector<Finding>& findings) const;
+    std::vector<IpamUse> ipam_use() const;
     HttpResponse answer(std::string_view path) const;
 
     boost::asio::io_context& io_;

@@ -204,10 +204,11 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
            "that this node is set up: the same path here and for the container runtime")
         ->envname("ROUTELET_STATE_DIR")
         ->capture_default_str();
-    add_health_option(run, raw,
-                      "Where /livez, /readyz and /status are served; nowhere with an empty argument of its "
-                      "own. With any other than a "
-                      "loopback address, whoever reaches it can read the list of nodes");
+    add_health_option(
+        run, raw,
+        "Where /livez, /readyz, /status and /metrics are served; nowhere with an empty argument of its "
+        "own. With any other than a "
+        "loopback address, whoever reaches it can read the list of nodes");
     run.add_flag(
            "--network-unavailable-condition", options.life.network_unavailable_condition,
            "Keep the condition NetworkUnavailable of this Node; needs the permission to patch nodes/status")

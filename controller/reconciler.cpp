@@ -97,9 +97,11 @@ bool Reconciler::observe(const std::vector<netlink::KernelEvent>& events)
 {
     bool matters = false;
     for (const auto& event : events) {
-        if (std::holds_alternative<netlink::Overrun>(event))
+        if (std::holds_alternative<netlink::Overrun>(event)) {
+            ++counters_.overruns;
             log_.write(LogLine(LogLevel::info, "kernel-overrun")
                            .with("detail", "notifications were lost, reading all routes again"));
+        }
         const auto effect = mirror_.apply(event);
         needs_dump_ = needs_dump_ || effect == KernelMirror::Effect::needs_dump;
         matters = matters || effect != KernelMirror::Effect::none;
@@ -146,6 +148,15 @@ void Reconciler::note_loss(const netlink::KernelEvent& event)
 }
 
 bool Reconciler::reconcile(const Cause& cause)
+{
+    const auto began = Cause::Clock::now();
+    const bool all_done = reconcile_once(cause);
+    RouteCounters::of(counters_.reconciling, cause.what)
+        .observe(std::chrono::duration<double>(Cause::Clock::now() - began).count());
+    return all_done;
+}
+
+bool Reconciler::reconcile_once(const Cause& cause)
 {
     if (!nodes_known_) {
         (void)mirror_.take_touched(); // the first plan is compared with everything
@@ -329,10 +340,12 @@ void Reconciler::work_off(const Cause& cause)
         return;
     const auto results = kernel_.apply(changes);
     const double took_ms = cause.took_ms();
+    std::map<std::string_view, std::uint64_t> counts; // by event, of which there are four
     for (std::size_t i = 0; i < changes.size(); ++i) {
         if (!results[i]) {
             fail(changes[i], results[i].error());
             ++pass_.failed;
+            ++counters_.failures;
             continue;
         }
         mirror_.applied(changes[i]);
@@ -342,13 +355,17 @@ void Reconciler::work_off(const Cause& cause)
         const bool is_removal = changes[i].kind == RouteChange::Kind::remove;
         const bool was_in_place = history_.note(
             plan_, destination, is_removal ? present_way(mirror_.own_routes(), destination) : written);
-        settle(changes[i], event_of(changes[i].kind, was_in_place), cause, took_ms);
+        const std::string_view event = event_of(changes[i].kind, was_in_place);
+        settle(changes[i], event, cause, took_ms);
+        ++counts[event];
         if (is_guard(written))
             continue;
         pass_.added += changes[i].kind == RouteChange::Kind::create ? 1 : 0;
         pass_.replaced += changes[i].kind == RouteChange::Kind::replace ? 1 : 0;
         pass_.removed += changes[i].kind == RouteChange::Kind::remove ? 1 : 0;
     }
+    for (const auto& [event, times] : counts)
+        counters_.count(event, cause.what, times, took_ms / 1000);
 }
 
 std::vector<RouteChange> Reconciler::next_batch()

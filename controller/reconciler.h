@@ -10,6 +10,7 @@
 #include "controller/plan.h"
 #include "controller/readiness.h"
 #include "controller/repair_watch.h"
+#include "controller/route_counters.h"
 #include "controller/route_history.h"
 
 #include <chrono>
@@ -84,6 +85,7 @@ public:
     // Another number after everything that plan() or the destinations of own_routes() changed by, except
     // repairs, which leave things as they were.
     std::uint64_t generation() const noexcept { return generation_; }
+    const RouteCounters& counters() const noexcept { return counters_; }
 
 private:
     struct Tally {
@@ -104,6 +106,7 @@ private:
     };
     Planning refresh_plan();
     bool note_change(bool changed);
+    bool reconcile_once(const Cause& cause);
     bool hold_mass_withdrawal();
     void forget_settled_failures();
     void work_off(const Cause& cause);
@@ -142,6 +145,7 @@ private:
     LocalFacts local_;
     Plan plan_;
     RouteHistory history_;
+    RouteCounters counters_;
 
     Difference work_;                     // where plan and kernel differed when they were compared
     std::size_t worked_off_ = 0;          // of it: first what is to be written, then what is to be removed

@@ -1,0 +1,29 @@
+#pragma once
+#include "controller/exposition.h"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace routelet::controller {
+
+// What the reconciler has done since the agent's start, for the metrics.
+struct RouteCounters {
+    // By log event ("route-added") and cause ("node"); guards count.
+    std::map<std::pair<std::string, std::string>, std::uint64_t> changes{};
+    std::uint64_t failures = 0; // changes that the kernel refused, each time
+    std::uint64_t overruns = 0; // notifications were lost
+    std::map<std::string, Histogram, std::less<>>
+        took{}; // by cause: from the event's being read to the kernel's having it
+    std::map<std::string, Histogram, std::less<>>
+        reconciling{}; // by cause: each reconciliation, whether it changed anything or not
+
+    // A batch of changes that took effect together.
+    void count(std::string_view event, std::string_view cause, std::uint64_t times, double took_seconds);
+    static Histogram& of(std::map<std::string, Histogram, std::less<>>& histograms, std::string_view cause);
+};
+
+} // namespace routelet::controller
