@@ -149,6 +149,13 @@ void add_health_option(CLI::App& command, RawOptions& raw, const std::string& te
         ->capture_default_str();
 }
 
+void add_output_option(CLI::App& command, RawOptions& raw)
+{
+    command.add_option("-o,--output", raw.status_output, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+}
+
 void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
 {
     run.add_option(
@@ -224,9 +231,7 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
 void add_status_options(CLI::App& status, RawOptions& raw)
 {
     add_health_option(status, raw, "Where this machine's agent serves its status");
-    status.add_option("-o,--output", raw.status_output, "text or json")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
+    add_output_option(status, raw);
     status.footer(status_footer);
 }
 
@@ -456,9 +461,7 @@ void add_explain_options(CLI::App& explain, ExplainOptions& options, RunOptions&
     explain.add_option("--state-dir", raw.state_dir, "Folder of the plugin's state, as `run` has it")
         ->envname("ROUTELET_STATE_DIR")
         ->capture_default_str();
-    explain.add_option("-o,--output", raw.status_output, "text or json")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
+    add_output_option(explain, raw);
     add_ownership_options(explain, run.reconciler.pod_bridge, raw.protocol, run.reconciler.identity.metric);
     explain.footer(explain_footer);
 }
@@ -493,9 +496,7 @@ void add_doctor_options(CLI::App& doctor, DoctorOptions& options, RunOptions& ru
             "bridge; 0 for none")
         ->check(CLI::Range(0U, 100'000U))
         ->capture_default_str();
-    doctor.add_option("-o,--output", raw.status_output, "text or json")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
+    add_output_option(doctor, raw);
     add_ownership_options(doctor, run.reconciler.pod_bridge, raw.protocol, run.reconciler.identity.metric);
     doctor.footer(doctor_footer);
 }

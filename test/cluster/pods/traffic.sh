@@ -122,6 +122,10 @@ all_is_explained()
     done
 }
 check "routelet explain finds nothing broken on any of these ways" all_is_explained
+# doctored NODE: `routelet doctor` there likewise.
+doctored() { admin exec --namespace routelet "$(agent_pod "$1")" --container routelet -- /routelet doctor >"$work/why" 2>&1; }
+all_are_doctored() { doctored node01 && doctored node02 && doctored node03 && grep --quiet "^Nothing is broken" "$work/why"; }
+check "nor does routelet doctor find anything broken on these nodes" all_are_doctored
 nobody_is_explained() { ! explained node01 "$(pod_range node01 4 | sed 's/0\/24$/253/')" && grep --quiet "It breaks at: pod, neighbour" "$work/why"; }
 check "and that an address of the node's own is no pod's" nobody_is_explained
 
