@@ -142,8 +142,8 @@ void remove_loopback(const fs::path& folder, Report& report)
 void remove_state(const fs::path& folder, Report& report)
 {
     std::error_code failed;
-    for (const std::string_view name :
-         {"ipam", "host-ports", "plugins.json", "converged", "cni.log", "cni.log.1"})
+    for (const std::string_view name : {"ipam", "host-ports", "plugins.json", "converged", "cni.log",
+                                        "cni.log.1", "history.log", "history.log.1"})
         if (is_there(folder / name))
             report.remove((folder / name).string(), [&] { return remove_file(folder / name); });
     if (!fs::is_directory(folder, failed) || report.is_dry_run())

@@ -22,6 +22,8 @@ Log::Log(LogFormat format, LogLevel least) : Log(format, least, write_to_stderr)
 
 void Log::write(const LogLine& line) const
 {
+    if (recorder_)
+        recorder_(line);
     if (line.level() < least_)
         return;
     if (dropped_ > 0 && put(LogLine(LogLevel::warn, "log-dropped").with("lines", dropped_)))

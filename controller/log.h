@@ -24,6 +24,10 @@ public:
     {
     }
 
+    // Is given every line, of whatever level.
+    using Recorder = std::function<void(const LogLine& line)>;
+    void record_to(Recorder recorder) { recorder_ = std::move(recorder); }
+
     void write(const LogLine& line) const;
     bool shows(LogLevel level) const noexcept { return level >= least_; }
 
@@ -33,6 +37,7 @@ private:
     LogFormat format_;
     LogLevel least_;
     Sink sink_;
+    Recorder recorder_; // may be empty
     mutable std::size_t dropped_ = 0;
 };
 

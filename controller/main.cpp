@@ -41,7 +41,8 @@ int run(const RunOptions& options)
     if (!check_capability())
         return exit_failed;
     std::signal(SIGPIPE, SIG_IGN);
-    const Log log(options.log_format, options.log_level);
+    Log log(options.log_format, options.log_level);
+    log.record_to(recorder_in(options.life.state_dir));
     const auto ended = run_agent(options, log);
     std::cerr << "routelet: " << ended.error() << "\n";
     return exit_failed;
@@ -96,6 +97,8 @@ try {
         return show_diagnosis(*command.doctor, std::cout, std::cerr);
     if (command.explain)
         return show_explanation(*command.explain, std::cout, std::cerr);
+    if (command.history)
+        return show_history(*command.history, std::cout, std::cerr);
     if (command.plan)
         return show_plan(*command.plan, std::cin, std::cout, std::cerr);
     if (command.install)

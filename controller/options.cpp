@@ -49,6 +49,11 @@ constexpr const char* doctor_footer =
     "to be seen in the agent's container: best run it on the machine itself, as root.\n"
     "Exit status: 0 nothing is broken, 1 something is, 2 wrong usage.";
 
+constexpr const char* history_footer =
+    "The agent keeps the last lines of its log, and what the kernel announced of routes, links and addresses "
+    "that\n"
+    "matter to it, until the next boot. Exit status: 0, 1 there is no history here, 2 wrong usage.";
+
 constexpr const char* plan_footer =
     "Reads this machine's links, addresses and routes, asks no API server, and changes nothing. Options that "
     "`run` has "
@@ -511,6 +516,16 @@ CommandLine doctor_command(DoctorOptions options, const RunOptions& run, const R
     return {.doctor = std::move(options)};
 }
 
+void add_history_options(CLI::App& history, HistoryOptions& options)
+{
+    history.add_option("--state-dir", options.state_dir, "Folder of the state, as `run` has it")
+        ->envname("ROUTELET_STATE_DIR")
+        ->capture_default_str();
+    history.add_option("-n,--lines", options.lines, "So many of the last lines")->capture_default_str();
+    history.add_option("--match", options.match, "Only lines with this text: a node, an address, an event");
+    history.footer(history_footer);
+}
+
 void add_install_options(CLI::App& install, InstallOptions& options)
 {
     install
@@ -565,6 +580,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
         app.add_subcommand("doctor", "Look at this machine for what loses pods' packets, or will");
     CLI::App* explain =
         app.add_subcommand("explain", "Show where the way to an address, or to a node's pods, breaks");
+    CLI::App* history = app.add_subcommand(
+        "history", "Show what happened to this machine's routes, also before the agent's last start");
     CLI::App* plan =
         app.add_subcommand("plan", "Show what the agent would do here, with the Nodes of a file");
     CLI::App* install =
@@ -578,6 +595,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     add_doctor_options(*doctor, doctor_options, options, raw);
     ExplainOptions explain_options;
     add_explain_options(*explain, explain_options, options, raw);
+    HistoryOptions history_options;
+    add_history_options(*history, history_options);
     add_install_options(*install, install_options);
     CleanupOptions cleanup_options;
     CLI::App* cleanup = app.add_subcommand("cleanup", "Take everything of Routelet's off this node");
@@ -602,6 +621,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     }
     if (status->parsed())
         return status_command(raw);
+    if (history->parsed())
+        return {.history = std::move(history_options)};
     if (install->parsed())
         return {.install = std::move(install_options)};
     cleanup_options.identity.protocol = netlink::RouteProtocol{static_cast<std::uint8_t>(raw.protocol)};

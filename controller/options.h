@@ -3,6 +3,7 @@
 #include "controller/doctor_command.h"
 #include "controller/egress_plan.h"
 #include "controller/explain_command.h"
+#include "controller/flight_recorder.h"
 #include "controller/install.h"
 #include "controller/log.h"
 #include "controller/node_life.h"
@@ -37,6 +38,7 @@ struct CommandLine {
     std::optional<StatusOptions> status{};
     std::optional<DoctorOptions> doctor{};
     std::optional<ExplainOptions> explain{};
+    std::optional<HistoryOptions> history{};
     std::optional<PlanCommandOptions> plan{};
     std::optional<InstallOptions> install{};
     std::optional<CleanupOptions> cleanup{};

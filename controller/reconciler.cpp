@@ -105,12 +105,52 @@ bool Reconciler::observe(const std::vector<netlink::KernelEvent>& events)
         const auto effect = mirror_.apply(event);
         needs_dump_ = needs_dump_ || effect == KernelMirror::Effect::needs_dump;
         matters = matters || effect != KernelMirror::Effect::none;
-        if (effect != KernelMirror::Effect::none)
+        if (effect != KernelMirror::Effect::none) {
+            record(event);
             note_loss(event);
+        }
         if (const auto* forwarding = std::get_if<netlink::ForwardingChanged>(&event))
             forwarding_.doubt(forwarding->link);
     }
     return matters;
+}
+
+// For the history, and who has the log show debug: what others did, and the kernel.
+void Reconciler::record(const netlink::KernelEvent& event)
+{
+    if (const auto* route = std::get_if<netlink::RouteChanged>(&event)) {
+        if (!burst_.has_room(LogLevel::debug, "kernel-route"))
+            return;
+        LogLine line(LogLevel::debug, "kernel-route");
+        line.add("what", route->removed ? "removed" : "set");
+        line.add("dst", route->route.destination);
+        if (route->route.gateway)
+            line.add("via", *route->route.gateway);
+        if (route->route.oif != netlink::IfIndex{})
+            line.add("dev", mirror_.link_name(route->route.oif));
+        line.add("proto", netlink::to_string(route->route.protocol));
+        line.add("metric", route->route.metric);
+        line.add("by", route->port);
+        log_.write(line);
+    } else if (const auto* link = std::get_if<netlink::LinkChanged>(&event)) {
+        if (!burst_.has_room(LogLevel::debug, "kernel-link"))
+            return;
+        const bool is_up = link->link.is_up() && link->link.has_carrier();
+        log_.write(LogLine(LogLevel::debug, "kernel-link")
+                       .with("what", link->removed ? "removed"
+                                     : is_up       ? "up"
+                                                   : "down")
+                       .with("dev", link->link.name)
+                       .with("mtu", link->link.mtu));
+    } else if (const auto* address = std::get_if<netlink::AddressChanged>(&event)) {
+        if (!burst_.has_room(LogLevel::debug, "kernel-address"))
+            return;
+        log_.write(LogLine(LogLevel::debug, "kernel-address")
+                       .with("what", address->removed ? "removed" : "set")
+                       .with("address", address->address.address.to_string() + "/" +
+                                            std::to_string(address->address.length))
+                       .with("dev", mirror_.link_name(address->address.link)));
+    }
 }
 
 // Whether it takes a route away that is planned, and who did it.

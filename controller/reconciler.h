@@ -93,6 +93,7 @@ private:
     };
 
     void note_loss(const netlink::KernelEvent& event);
+    void record(const netlink::KernelEvent& event);
     void admit_held_addresses();
     bool find_work();
     void find_all_work();

@@ -30,7 +30,8 @@ public:
         fs::copy_file(ROUTELET_CNI_PROGRAM, options.cni_bin_dir / "routelet-cni");
         fs::create_symlink("routelet-cni", options.cni_bin_dir / "loopback");
         put(options.cni_conf_dir / "05-routelet.conflist", R"({"name":"routelet","plugins":[]})");
-        for (const char* name : {"plugins.json", "converged", "cni.log", "cni.log.1"})
+        for (const char* name :
+             {"plugins.json", "converged", "cni.log", "cni.log.1", "history.log", "history.log.1"})
             put(options.state_dir / name, "{}");
         add_uplink("eth0", {"192.168.1.11/24", "fd00:192:168:1::11/64"});
         run("ip route add 10.244.2.0/24 via 192.168.1.12 proto 82 metric 8200");

@@ -190,6 +190,18 @@ TEST_CASE_METHOD(EmptyEnvironment, "doctor needs nothing to be told, and asks no
     CHECK(parse("doctor", "--probes many").command.exit_status == exit_usage);
 }
 
+TEST_CASE_METHOD(EmptyEnvironment, "the history is that of the state directory", "[options][history]")
+{
+    set("ROUTELET_STATE_DIR", "/run/other"); // as in the agent's pod
+    const Parsed parsed = parse("history", "-n 7 --match node02");
+    INFO(parsed.printed);
+    REQUIRE(parsed.command.history.has_value());
+    CHECK(parsed.command.history->state_dir == "/run/other");
+    CHECK(parsed.command.history->lines == 7);
+    CHECK(parsed.command.history->match == "node02");
+    CHECK(parse("history", "-n many").command.exit_status == exit_usage);
+}
+
 TEST_CASE_METHOD(EmptyEnvironment, "explain needs an address or a name, and somebody to ask",
                  "[options][explain]")
 {

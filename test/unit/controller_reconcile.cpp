@@ -266,6 +266,37 @@ TEST_CASE("a network that one dump misses is not gone", "[reconcile]")
     CHECK(f.kernel.batches.size() == 1); // that of the start
 }
 
+TEST_CASE("what others do to what matters here is recorded, and who did it", "[reconcile]")
+{
+    Fixture f;
+    std::vector<std::string> recorded;
+    f.log.record_to([&](const LogLine& line) {
+        if (line.level() == LogLevel::debug)
+            recorded.push_back(
+                to_logfmt(line, {}).substr(sizeof "time=1970-01-01T00:00:00.000Z level=debug"));
+    });
+    replace_nodes(f.reconciler, {node("1"), node("2")});
+    REQUIRE(f.reconcile("start"));
+    CHECK(recorded.empty()); // all of it the agent's own
+
+    netlink::Route lost = our_route("10.244.2.0/24"_net, "192.168.1.12"_ip);
+    f.reconciler.observe({netlink::RouteChanged{lost, true, 4711}});
+    netlink::Link down = f.kernel.state.links.front();
+    down.flags = 0;
+    f.reconciler.observe({netlink::LinkChanged{down}});
+    f.reconciler.observe({netlink::AddressChanged{f.kernel.state.addresses.front(), true}});
+    lost.destination = "10.99.0.0/24"_net; // of nobody's pods
+    lost.protocol = netlink::RouteProtocol{RTPROT_STATIC};
+    f.reconciler.observe({netlink::RouteChanged{lost, true, 4711}});
+
+    CHECK(recorded == Strings{"event=kernel-route what=removed dst=10.244.2.0/24 via=192.168.1.12 dev=eth0 "
+                              "proto=82 metric=8468 by=4711",
+                              "event=kernel-link what=down dev=eth0 mtu=0",
+                              "event=kernel-address what=removed address=192.168.1.11/24 dev=eth0"});
+    CHECK(f.lines.size() > 0);
+    CHECK(f.logged("kernel-route").empty()); // the log shows info
+}
+
 TEST_CASE("forwarding that was switched off is switched on again by the next full check", "[reconcile]")
 {
     Fixture f;
