@@ -233,10 +233,16 @@ void add_node_options(CLI::App& run, RunOptions& options, RawOptions& raw)
         ->default_str("true");
 }
 
-void add_status_options(CLI::App& status, RawOptions& raw)
+void add_status_options(CLI::App& status, StatusOptions& options, RawOptions& raw)
 {
     add_health_option(status, raw, "Where this machine's agent serves its status");
     add_output_option(status, raw);
+    status.add_option("--node", options.filter.node, "Of the nodes only the one of this name");
+    status
+        .add_option("--state", options.filter.state,
+                    "Of the nodes only those in this state: routed, self, gateway, pending, refused")
+        ->check(CLI::IsMember({"routed", "self", "gateway", "pending", "refused"}));
+    status.add_flag("--watch", options.watch, "Show it again whenever something has changed, until a signal");
     status.footer(status_footer);
 }
 
@@ -413,10 +419,10 @@ void check_agent(const RawOptions& raw)
         throw CLI::ValidationError("--health-bind-address is empty, so there is nobody to ask");
 }
 
-CommandLine status_command(const RawOptions& raw)
+CommandLine status_command(StatusOptions options, const RawOptions& raw)
 {
-    StatusOptions options{.health = HttpAddress::parse(raw.health_address).value(),
-                          .json = raw.status_output == "json"};
+    options.health = HttpAddress::parse(raw.health_address).value();
+    options.json = raw.status_output == "json";
     return {.status = std::move(options)};
 }
 
@@ -588,7 +594,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
         app.add_subcommand("install", "Put the CNI plugin where the container runtime finds it");
     CLI::App* print_version = app.add_subcommand("version", "Print the version");
     add_run_options(*run, options, raw);
-    add_status_options(*status, raw);
+    StatusOptions status_options;
+    add_status_options(*status, status_options, raw);
     add_plan_options(*plan, options, raw);
     DoctorOptions doctor_options;
     doctor_options.machine.cni_conf_dir = "/etc/cni/net.d";
@@ -620,7 +627,7 @@ CommandLine parse_command_line(int argc, const char* const* argv)
         return {};
     }
     if (status->parsed())
-        return status_command(raw);
+        return status_command(std::move(status_options), raw);
     if (history->parsed())
         return {.history = std::move(history_options)};
     if (install->parsed())

@@ -106,10 +106,18 @@ void write_table(std::ostream& out, const std::vector<std::array<std::string, 4>
     }
 }
 
-std::vector<std::array<std::string, 4>> node_rows(const json& nodes)
+bool is_wanted(const json& node, const StatusFilter& filter)
+{
+    return (filter.node.empty() || text_of(node, "node") == filter.node) &&
+           (filter.state.empty() || text_of(node, "state") == filter.state);
+}
+
+std::vector<std::array<std::string, 4>> node_rows(const json& nodes, const StatusFilter& filter)
 {
     std::vector<std::array<std::string, 4>> rows = {{"NODE", "STATE", "DESTINATION", "NEXT HOP OR REASON"}};
     for (const json& node : nodes) {
+        if (!is_wanted(node, filter))
+            continue;
         std::string way = text_of(node, "nextHop") + text_of(node, "reason");
         if (const std::string detail = text_of(node, "detail"); !detail.empty())
             way += (way.empty() ? "" : ": ") + detail;
@@ -128,7 +136,17 @@ std::string joined(const json& texts)
     return all.empty() ? "none" : all;
 }
 
-StatusSummary summarize(const json& status)
+// "2 routed, 1 self".
+std::string text_of_counts(const json& counts)
+{
+    std::string text;
+    for (const auto& [state, count] : counts.items())
+        if (count != 0)
+            text += (text.empty() ? "" : ", ") + count.dump() + " " + state;
+    return text.empty() ? "none" : text;
+}
+
+StatusSummary summarize(const json& status, const StatusFilter& filter)
 {
     std::ostringstream out;
     const json& api = status.at("api");
@@ -159,8 +177,8 @@ StatusSummary summarize(const json& status)
         out << "  " << text_of(finding, "code") << ": " << text_of(finding, "detail")
             << "\n      to do: " << text_of(finding, "remedy") << "\n";
 
-    out << "\nnodes\n";
-    write_table(out, node_rows(status.at("nodes")));
+    out << "\nnodes: " << text_of_counts(status.at("counts")) << "\n";
+    write_table(out, node_rows(status.at("nodes"), filter));
     return {.text = out.str(), .is_ready = state == to_string(Readiness::State::ready)};
 }
 
@@ -241,9 +259,9 @@ std::string to_text(const Readiness& readiness)
     return text;
 }
 
-Result<StatusSummary> summarize_status(std::string_view text)
+Result<StatusSummary> summarize_status(std::string_view text, const StatusFilter& filter)
 {
-    return read_status(text, summarize);
+    return read_status(text, [&filter](const json& status) { return summarize(status, filter); });
 }
 
 Result<StatusReport> parse_status(std::string_view text)

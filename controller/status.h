@@ -69,6 +69,11 @@ struct StatusSummary {
     std::string text;
     bool is_ready = false;
 };
-Result<StatusSummary> summarize_status(std::string_view json);
+// Of the nodes only those that have the name and the state, where these are given.
+struct StatusFilter {
+    std::string node{};
+    std::string state{};
+};
+Result<StatusSummary> summarize_status(std::string_view json, const StatusFilter& filter = {});
 
 } // namespace routelet::controller

@@ -1,8 +1,8 @@
 #include "controller/status_command.h"
 
-#include "controller/status.h"
-
+#include <chrono>
 #include <ostream>
+#include <thread>
 
 namespace routelet::controller {
 namespace {
@@ -11,6 +11,14 @@ constexpr std::chrono::seconds patience{5};
 
 constexpr int is_ready = 0;
 constexpr int is_not_ready = 1;
+
+int refuse(const Error& why, const HttpAddress& health, std::ostream& errors)
+{
+    errors << "routelet: no agent answers here: " << why.text()
+           << "\nIs it running on this node, with the same --health-bind-address (" << health.to_string()
+           << ")? kubectl -n routelet get pods -o wide\n";
+    return is_not_ready;
+}
 
 } // namespace
 
@@ -28,16 +36,23 @@ Result<std::string> ask_for_status(const HttpAddress& agent)
 
 int show_status(const StatusOptions& options, std::ostream& out, std::ostream& errors)
 {
-    const auto answer = ask_for_status(options.health);
-    const auto summary = answer ? summarize_status(*answer) : answer.error();
-    if (!summary) {
-        errors << "routelet: no agent answers here: " << summary.error().text()
-               << "\nIs it running on this node, with the same --health-bind-address ("
-               << options.health.to_string() << ")? kubectl -n routelet get pods -o wide\n";
-        return is_not_ready;
+    constexpr std::chrono::seconds pause(1);
+    std::string shown;
+    for (;;) {
+        const auto answer = ask_for_status(options.health);
+        const auto summary = answer ? summarize_status(*answer, options.filter) : answer.error();
+        if (!summary && !options.watch)
+            return refuse(summary.error(), options.health, errors);
+        const std::string text = !summary       ? "no agent answers here: " + summary.error().text() + "\n"
+                                 : options.json ? *answer
+                                                : summary->text;
+        if (text != shown)
+            out << (shown.empty() ? "" : "\n") << text << std::flush;
+        if (!options.watch)
+            return summary->is_ready ? is_ready : is_not_ready;
+        shown = text;
+        std::this_thread::sleep_for(pause);
     }
-    out << (options.json ? *answer : summary->text);
-    return summary->is_ready ? is_ready : is_not_ready;
 }
 
 } // namespace routelet::controller

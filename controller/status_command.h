@@ -1,5 +1,6 @@
 #pragma once
 #include "controller/http.h"
+#include "controller/status.h"
 
 #include <iosfwd>
 #include <string>
@@ -9,7 +10,9 @@ namespace routelet::controller {
 // `routelet status`: asks the agent on this machine, and prints what it says.
 struct StatusOptions {
     HttpAddress health;
-    bool json = false; // as the agent gives it
+    bool json = false; // as the agent gives it, all of it
+    StatusFilter filter{};
+    bool watch = false; // again and again, whenever something has changed, until a signal
 };
 
 // What the agent there says on /status; the error tells how to find out why it does not.

@@ -190,6 +190,19 @@ TEST_CASE_METHOD(EmptyEnvironment, "doctor needs nothing to be told, and asks no
     CHECK(parse("doctor", "--probes many").command.exit_status == exit_usage);
 }
 
+TEST_CASE_METHOD(EmptyEnvironment, "the status may be of some nodes, and watched", "[options][status]")
+{
+    const Parsed parsed = parse("status", "--node node02 --state refused --watch -o json");
+    INFO(parsed.printed);
+    REQUIRE(parsed.command.status.has_value());
+    CHECK(parsed.command.status->filter.node == "node02");
+    CHECK(parsed.command.status->filter.state == "refused");
+    CHECK(parsed.command.status->watch);
+    CHECK(parsed.command.status->json);
+    CHECK(parse("status", "--state fine").command.exit_status == exit_usage);
+    CHECK(parse("status", "--health-bind-address ''").command.exit_status == exit_usage);
+}
+
 TEST_CASE_METHOD(EmptyEnvironment, "the history is that of the state directory", "[options][history]")
 {
     set("ROUTELET_STATE_DIR", "/run/other"); // as in the agent's pod

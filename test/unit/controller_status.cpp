@@ -93,6 +93,20 @@ TEST_CASE("for a person the status is a few lines", "[status]")
                has_text("  self-missing: the API server has no Node named node01\n      to do: "));
 }
 
+TEST_CASE("of the nodes some can be asked for; the counts are of all", "[status]")
+{
+    const Described described;
+    const auto nodes_of = [&](const StatusFilter& filter) {
+        const std::string text = need(summarize_status(described.text(), filter)).text;
+        return text.substr(text.find("\nnodes"));
+    };
+    const std::string all = "\nnodes: 1 routed, 1 self, 1 pending, 1 refused\n";
+    CHECK_THAT(nodes_of({}), has_text(all) && has_text("node02") && has_text("node04"));
+    CHECK_THAT(nodes_of({.state = "refused"}), has_text(all) && has_text("node04") && !has_text("node02"));
+    CHECK_THAT(nodes_of({.node = "node02"}), has_text(all) && has_text("node02") && !has_text("node04"));
+    CHECK_THAT(nodes_of({.node = "node02", .state = "refused"}), !has_text("node02") && !has_text("node04"));
+}
+
 TEST_CASE("a node that is left to the gateway is shown with the way there", "[status][off-link]")
 {
     Described described;
