@@ -1,8 +1,8 @@
 #pragma once
 #include "controller/cleanup.h"
-#include "controller/doctor_command.h"
+#include "controller/diagnosis/doctor_command.h"
+#include "controller/diagnosis/explain_command.h"
 #include "controller/egress_plan.h"
-#include "controller/explain_command.h"
 #include "controller/flight_recorder.h"
 #include "controller/install.h"
 #include "controller/log.h"

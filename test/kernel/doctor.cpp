@@ -1,5 +1,5 @@
 // `routelet doctor` on the real kernel: each ailment is brought about, and found.
-#include "controller/doctor_command.h"
+#include "controller/diagnosis/doctor_command.h"
 #include "test/support/catch.h"
 #include "test/support/netns_fixture.h"
 #include "test/support/temporary_directory.h"

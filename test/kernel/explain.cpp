@@ -1,5 +1,5 @@
 // `routelet explain` on the real kernel: each way of breaking is brought about, and found.
-#include "controller/explain_command.h"
+#include "controller/diagnosis/explain_command.h"
 #include "controller/masquerade_table.h"
 #include "test/support/catch.h"
 #include "test/support/netns_fixture.h"

@@ -1,4 +1,4 @@
-#include "controller/doctor.h"
+#include "controller/diagnosis/doctor.h"
 #include "test/support/catch.h"
 #include "test/support/temporary_directory.h"
 

@@ -1,4 +1,4 @@
-#include "controller/explain.h"
+#include "controller/diagnosis/explain.h"
 #include "test/support/catch.h"
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-#include "controller/host_settings.h"
+#include "controller/diagnosis/host_settings.h"
 
 #include "base/file.h"
 

@@ -1,4 +1,4 @@
-#include "controller/look.h"
+#include "controller/diagnosis/look.h"
 
 #include <nlohmann/json.hpp>
 

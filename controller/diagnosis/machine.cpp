@@ -1,9 +1,9 @@
-#include "controller/machine.h"
+#include "controller/diagnosis/machine.h"
 
 #include "base/file.h"
 #include "cni/living.h"
 #include "controller/cni_config.h"
-#include "controller/echo.h"
+#include "controller/diagnosis/echo.h"
 
 #include <linux/netfilter.h>
 

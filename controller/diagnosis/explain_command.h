@@ -1,6 +1,6 @@
 #pragma once
+#include "controller/diagnosis/path.h"
 #include "controller/http.h"
-#include "controller/path.h"
 
 #include <iosfwd>
 #include <string>

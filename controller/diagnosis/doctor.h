@@ -1,9 +1,9 @@
 #pragma once
 #include "base/result.h"
+#include "controller/diagnosis/host_settings.h"
+#include "controller/diagnosis/look.h"
 #include "controller/finding.h"
-#include "controller/host_settings.h"
 #include "controller/kernel.h"
-#include "controller/look.h"
 #include "netlink/base_chain.h"
 #include "netlink/link.h"
 
@@ -15,7 +15,7 @@
 namespace routelet::controller {
 
 // `routelet doctor`: what of this machine, beside Routelet's own doing, loses pods' packets or will. All here
-// is pure; controller/machine.h reads the machine.
+// is pure; controller/diagnosis/machine.h reads the machine.
 
 // A link that packets of pods of other nodes, or of the world outside, come in and leave by.
 struct Uplink {

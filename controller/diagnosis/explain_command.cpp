@@ -1,4 +1,4 @@
-#include "controller/explain_command.h"
+#include "controller/diagnosis/explain_command.h"
 
 #include "controller/status_command.h"
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "controller/explain.h"
+#include "controller/diagnosis/explain.h"
 
 #include <filesystem>
 #include <string>

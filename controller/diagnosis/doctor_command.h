@@ -1,6 +1,6 @@
 #pragma once
+#include "controller/diagnosis/machine.h"
 #include "controller/http.h"
-#include "controller/machine.h"
 
 #include <iosfwd>
 

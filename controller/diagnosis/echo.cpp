@@ -1,4 +1,4 @@
-#include "controller/echo.h"
+#include "controller/diagnosis/echo.h"
 
 #include "base/unique_fd.h"
 

@@ -1,8 +1,8 @@
 #pragma once
 #include "base/ip.h"
 #include "base/result.h"
+#include "controller/diagnosis/look.h"
 #include "controller/kernel.h"
-#include "controller/look.h"
 #include "controller/status.h"
 #include "netlink/link.h"
 #include "netlink/neighbor.h"
@@ -16,7 +16,7 @@
 namespace routelet::controller {
 
 // `routelet explain`: from the Node object to the neighbour, each part of the way to an address is looked at.
-// All here is pure; controller/path.h reads the kernel.
+// All here is pure; controller/diagnosis/path.h reads the kernel.
 
 // What is explained at once: an address, and whose podCIDRs it is in as the agent has it.
 struct Subject {

@@ -1,6 +1,6 @@
 #pragma once
+#include "controller/diagnosis/machine.h"
 #include "controller/finding.h"
-#include "controller/machine.h"
 
 #include <chrono>
 #include <vector>

@@ -1,4 +1,4 @@
-#include "controller/doctor.h"
+#include "controller/diagnosis/doctor.h"
 
 #include <algorithm>
 #include <array>

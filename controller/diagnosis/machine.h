@@ -1,5 +1,5 @@
 #pragma once
-#include "controller/doctor.h"
+#include "controller/diagnosis/doctor.h"
 
 #include <filesystem>
 #include <string>

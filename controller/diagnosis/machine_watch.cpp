@@ -1,4 +1,4 @@
-#include "controller/machine_watch.h"
+#include "controller/diagnosis/machine_watch.h"
 
 namespace routelet::controller {
 

@@ -1,4 +1,4 @@
-#include "controller/path.h"
+#include "controller/diagnosis/path.h"
 
 #include "base/file.h"
 #include "cni/living.h"

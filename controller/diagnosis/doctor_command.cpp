@@ -1,6 +1,6 @@
-#include "controller/doctor_command.h"
+#include "controller/diagnosis/doctor_command.h"
 
-#include "controller/explain.h"
+#include "controller/diagnosis/explain.h"
 #include "controller/status_command.h"
 
 #include <iterator>
