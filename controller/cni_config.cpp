@@ -157,6 +157,15 @@ std::vector<std::string> files_before_ours(std::vector<std::string> names)
     return names;
 }
 
+Result<std::vector<std::string>> files_before_ours_in(const fs::path& directory)
+{
+    std::error_code error;
+    auto names = names_in(directory, error);
+    if (error)
+        return Error{error, "reading " + directory.string()};
+    return files_before_ours(std::move(names));
+}
+
 void CniConfigFile::check(const std::vector<IpPrefix>& pod_cidrs, std::uint32_t mtu)
 {
     findings_.clear();
@@ -200,11 +209,10 @@ bool CniConfigFile::stamp_agent_state()
 
 void CniConfigFile::look_for_others()
 {
-    std::error_code error;
-    const auto names = names_in(options_.directory, error);
-    if (error)
+    const auto names = files_before_ours_in(options_.directory);
+    if (!names)
         return; // writing meets the same, and tells it
-    for (const std::string& name : files_before_ours(names))
+    for (const std::string& name : *names)
         findings_.push_back(
             {"cni-config-shadowed",
              (options_.directory / name).string() + " sorts before " + std::string(file_name) +

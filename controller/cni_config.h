@@ -63,6 +63,8 @@ bool chains(std::string_view conflist, std::string_view plugin);
 
 // Of the files of the runtime's folder, those that it prefers to ours: it takes the first by name.
 std::vector<std::string> files_before_ours(std::vector<std::string> names);
+// The same, of a folder; its subfolders do not count. Fails with the errno of reading it.
+Result<std::vector<std::string>> files_before_ours_in(const std::filesystem::path& directory);
 
 // The file DIRECTORY/05-routelet.conflist: written once the node is ready, from then on kept what it should
 // be, whoever edits or deletes it, and never removed. Other files in the folder are never touched.

@@ -90,14 +90,17 @@ void Ipv4Forwarding::report(netlink::IfIndex link, const Result<>& enabled, cons
                        .with("remedy", "sysctl -w net.ipv4.ip_forward=1"));
 }
 
+bool forwards_ipv6(const std::string& link, const std::filesystem::path& conf)
+{
+    return !holds(conf / "all/forwarding", "0") || holds(conf / link / "force_forwarding", "1");
+}
+
 std::vector<Finding> find_forwarding_off(const Plan& plan, const LocalFacts& local,
                                          const std::filesystem::path& conf)
 {
-    if (!holds(conf / "all/forwarding", "0"))
-        return {};
     std::string affected;
     for (const std::string& link : links_of_ipv6_routes(plan, local))
-        if (!holds(conf / link / "force_forwarding", "1")) // Linux 6.17 and newer
+        if (!forwards_ipv6(link, conf))
             affected += (affected.empty() ? "" : ", ") + link;
     if (affected.empty())
         return {};

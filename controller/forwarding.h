@@ -48,6 +48,10 @@ private:
     std::map<netlink::IfIndex, Told> told_; // what was last logged of each
 };
 
+// Whether IPv6 packets that come in by the link are passed on: net.ipv6.conf.all.forwarding, or from
+// Linux 6.17 on the link's force_forwarding. What cannot be read counts as being right.
+bool forwards_ipv6(const std::string& link, const std::filesystem::path& conf = "/proc/sys/net/ipv6/conf");
+
 // "forwarding-off" while this machine has IPv6 routes to pods and its kernel passes no IPv6 packets on from
 // the links that they go out by. Netlink has no message that would switch it on, as there is for IPv4; on a
 // node the plugin does.

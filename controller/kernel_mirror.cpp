@@ -1,6 +1,7 @@
 #include "controller/kernel_mirror.h"
 
 #include "cni/living.h"
+
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 

@@ -45,19 +45,12 @@ void write_api(Exposition& out, const ApiState& api)
 
 void write_pod_cidrs(Exposition& out, const Plan& plan)
 {
-    std::map<NodeState, std::size_t> states = {{NodeState::routed, plan.routes.size()},
-                                               {NodeState::self, 0},
-                                               {NodeState::gateway, 0},
-                                               {NodeState::pending, 0},
-                                               {NodeState::refused, 0}};
     std::map<std::pair<NodeState, Reason>, std::size_t> reasons;
-    for (const Verdict& verdict : plan.verdicts) {
-        ++states[verdict.state];
+    for (const Verdict& verdict : plan.verdicts)
         if (verdict.reason != Reason::none)
             ++reasons[{verdict.state, verdict.reason}];
-    }
     out.gauge("routelet_pod_cidrs", "podCIDRs of all nodes, by what becomes of them here.");
-    for (const auto& [state, count] : states)
+    for (const auto& [state, count] : count_states(plan))
         out.sample(static_cast<double>(count), {{"state", to_string(state)}});
     out.gauge("routelet_pod_cidrs_without_route", "podCIDRs that are pending or refused, by reason.");
     for (const auto& [why, count] : reasons)
@@ -142,6 +135,16 @@ std::vector<double> numbers_of(const std::string& stat)
     return numbers;
 }
 
+double count_files(const std::filesystem::path& folder)
+{
+    double count = 0;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator file(folder, failed);
+         !failed && file != std::filesystem::directory_iterator(); file.increment(failed))
+        ++count;
+    return count;
+}
+
 double boot_time()
 {
     const Result<std::string> stat = read_file("/proc/stat");
@@ -162,11 +165,9 @@ std::optional<ProcessUse> read_process()
         return std::nullopt;
     const auto ticks = static_cast<double>(::sysconf(_SC_CLK_TCK));
     const auto page = static_cast<double>(::sysconf(_SC_PAGESIZE));
-    std::error_code unreadable;
-    const std::filesystem::directory_iterator fds("/proc/self/fd", unreadable);
     return ProcessUse{.cpu_seconds = (numbers[utime] + numbers[stime]) / ticks,
                       .resident_bytes = numbers[rss] * page,
-                      .open_fds = static_cast<double>(std::distance(begin(fds), end(fds))),
+                      .open_fds = count_files("/proc/self/fd"),
                       .start_time = boot_time() + numbers[starttime] / ticks};
 }
 

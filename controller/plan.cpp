@@ -474,4 +474,16 @@ Plan plan_routes(const std::vector<NodeRef>& nodes, const LocalFacts& local, con
     return Planner(nodes, local, options).plan();
 }
 
+std::map<NodeState, std::size_t> count_states(const Plan& plan)
+{
+    std::map<NodeState, std::size_t> counts = {{NodeState::routed, plan.routes.size()},
+                                               {NodeState::self, 0},
+                                               {NodeState::gateway, 0},
+                                               {NodeState::pending, 0},
+                                               {NodeState::refused, 0}};
+    for (const Verdict& verdict : plan.verdicts)
+        ++counts[verdict.state];
+    return counts;
+}
+
 } // namespace routelet::controller

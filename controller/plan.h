@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -154,6 +155,9 @@ struct Plan {
 //
 // Takes time in the order of n log n, whatever the nodes claim. `nodes`: no name twice.
 Plan plan_routes(const std::vector<NodeRef>& nodes, const LocalFacts& local, const PlanOptions& options);
+
+// How many podCIDRs are in each state, also where that is none.
+std::map<NodeState, std::size_t> count_states(const Plan& plan);
 
 // Plan::guarded, from the rest of the plan. A cluster CIDR is not guarded where packets for it may be meant
 // to follow the default route (OffLink::gateway; a default gateway or an API server inside it), or where it

@@ -106,7 +106,7 @@ bool Reconciler::observe(const std::vector<netlink::KernelEvent>& events)
         needs_dump_ = needs_dump_ || effect == KernelMirror::Effect::needs_dump;
         matters = matters || effect != KernelMirror::Effect::none;
         if (effect != KernelMirror::Effect::none) {
-            record(event);
+            notice(event);
             note_loss(event);
         }
         if (const auto* forwarding = std::get_if<netlink::ForwardingChanged>(&event))
@@ -115,8 +115,17 @@ bool Reconciler::observe(const std::vector<netlink::KernelEvent>& events)
     return matters;
 }
 
+// Before what it led to in the log, but after that in time: a route that is lost is not kept waiting by
+// files.
+void Reconciler::tell_noticed()
+{
+    for (const LogLine& line : noticed_)
+        log_.write(line);
+    noticed_.clear();
+}
+
 // For the history, and who has the log show debug: what others did, and the kernel.
-void Reconciler::record(const netlink::KernelEvent& event)
+void Reconciler::notice(const netlink::KernelEvent& event)
 {
     if (const auto* route = std::get_if<netlink::RouteChanged>(&event)) {
         if (!burst_.has_room(LogLevel::debug, "kernel-route"))
@@ -131,25 +140,25 @@ void Reconciler::record(const netlink::KernelEvent& event)
         line.add("proto", netlink::to_string(route->route.protocol));
         line.add("metric", route->route.metric);
         line.add("by", route->port);
-        log_.write(line);
+        noticed_.push_back(std::move(line));
     } else if (const auto* link = std::get_if<netlink::LinkChanged>(&event)) {
         if (!burst_.has_room(LogLevel::debug, "kernel-link"))
             return;
         const bool is_up = link->link.is_up() && link->link.has_carrier();
-        log_.write(LogLine(LogLevel::debug, "kernel-link")
-                       .with("what", link->removed ? "removed"
-                                     : is_up       ? "up"
-                                                   : "down")
-                       .with("dev", link->link.name)
-                       .with("mtu", link->link.mtu));
+        noticed_.push_back(LogLine(LogLevel::debug, "kernel-link")
+                               .with("what", link->removed ? "removed"
+                                             : is_up       ? "up"
+                                                           : "down")
+                               .with("dev", link->link.name)
+                               .with("mtu", link->link.mtu));
     } else if (const auto* address = std::get_if<netlink::AddressChanged>(&event)) {
         if (!burst_.has_room(LogLevel::debug, "kernel-address"))
             return;
-        log_.write(LogLine(LogLevel::debug, "kernel-address")
-                       .with("what", address->removed ? "removed" : "set")
-                       .with("address", address->address.address.to_string() + "/" +
-                                            std::to_string(address->address.length))
-                       .with("dev", mirror_.link_name(address->address.link)));
+        noticed_.push_back(LogLine(LogLevel::debug, "kernel-address")
+                               .with("what", address->removed ? "removed" : "set")
+                               .with("address", address->address.address.to_string() + "/" +
+                                                    std::to_string(address->address.length))
+                               .with("dev", mirror_.link_name(address->address.link)));
     }
 }
 
@@ -220,6 +229,7 @@ bool Reconciler::reconcile_once(const Cause& cause)
         look_for_conflicts();
     conflicts_due_.clear();
     const bool forwards = forwarding_.enable(mirror_);
+    tell_noticed(); // which led to nothing
     burst_.end();
     return !failed && !held && forwards;
 }
@@ -380,6 +390,7 @@ void Reconciler::work_off(const Cause& cause)
         return;
     const auto results = kernel_.apply(changes);
     const double took_ms = cause.took_ms();
+    tell_noticed();
     std::map<std::string_view, std::uint64_t> counts; // by event, of which there are four
     for (std::size_t i = 0; i < changes.size(); ++i) {
         if (!results[i]) {

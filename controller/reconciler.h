@@ -93,7 +93,8 @@ private:
     };
 
     void note_loss(const netlink::KernelEvent& event);
-    void record(const netlink::KernelEvent& event);
+    void notice(const netlink::KernelEvent& event);
+    void tell_noticed();
     void admit_held_addresses();
     bool find_work();
     void find_all_work();
@@ -147,6 +148,7 @@ private:
     Plan plan_;
     RouteHistory history_;
     RouteCounters counters_;
+    std::vector<LogLine> noticed_; // what the kernel announced, told after what it led to is done
 
     Difference work_;                     // where plan and kernel differed when they were compared
     std::size_t worked_off_ = 0;          // of it: first what is to be written, then what is to be removed

@@ -43,12 +43,9 @@ json conditions_of(const Readiness& readiness)
 
 json counts_of(const Plan& plan)
 {
-    json counts = {
-        {"routed", plan.routes.size()}, {"self", 0}, {"gateway", 0}, {"pending", 0}, {"refused", 0}};
-    for (const Verdict& verdict : plan.verdicts) {
-        json& count = counts[std::string(to_string(verdict.state))];
-        count = count.get<int>() + 1;
-    }
+    json counts;
+    for (const auto& [state, count] : count_states(plan))
+        counts[std::string(to_string(state))] = count;
     return counts;
 }
 

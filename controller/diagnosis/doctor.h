@@ -46,7 +46,7 @@ struct MachineFacts {
     std::string pod_bridge; // empty: a router, which has none
     bool bridge_forwards_ipv4 = true;
     std::vector<Uplink> uplinks{};
-    std::optional<bool> forwards_ipv6{}; // none: there are no IPv6 routes to pods, or it could not be read
+    std::optional<bool> forwards_ipv6{}; // none: there are no IPv6 routes to pods
     std::uint64_t rp_filter_drops = 0;   // packets since boot (TcpExtIPReversePathFilter)
     Result<std::vector<netlink::BaseChain>> forward_chains{std::vector<netlink::BaseChain>{}};
     std::vector<NeighborRoom> neighbors{}; // families whose limits could be read

@@ -32,10 +32,11 @@ std::vector<fs::path> drop_ins(const std::vector<fs::path>& folders)
 {
     std::map<std::string, fs::path> by_name;
     for (const fs::path& folder : folders) {
-        std::error_code unreadable;
-        for (const auto& entry : fs::directory_iterator(folder, unreadable))
-            if (entry.path().extension() == ".conf")
-                by_name.try_emplace(entry.path().filename().string(), entry.path());
+        std::error_code failed; // what cannot be read has nothing to say
+        for (fs::directory_iterator entry(folder, failed); !failed && entry != fs::directory_iterator();
+             entry.increment(failed))
+            if (entry->path().extension() == ".conf")
+                by_name.try_emplace(entry->path().filename().string(), entry->path());
     }
     std::vector<fs::path> files;
     for (const auto& [name, path] : by_name)

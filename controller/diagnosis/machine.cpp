@@ -4,6 +4,7 @@
 #include "cni/living.h"
 #include "controller/cni_config.h"
 #include "controller/diagnosis/echo.h"
+#include "controller/forwarding.h"
 
 #include <linux/netfilter.h>
 
@@ -83,15 +84,18 @@ std::vector<Uplink> uplinks_of(const KernelView& view, const MachineOptions& opt
     return uplinks;
 }
 
-std::optional<bool> forwards_ipv6(const KernelView& view, const MachineOptions& options)
+// Of the uplinks and the pods' bridge.
+std::optional<bool> is_forwarding_ipv6(const KernelView& view, const MachineFacts& machine,
+                                       const MachineOptions& options)
 {
     const bool has_routes = std::ranges::any_of(view.routes, [&](const Route& route) {
         return leads_to_node(route, options.identity) && route.destination.family() == IpFamily::v6;
     });
-    const auto forwarding = number_in("/proc/sys/net/ipv6/conf/all/forwarding");
-    if (!has_routes || !forwarding)
+    if (!has_routes)
         return std::nullopt;
-    return *forwarding != 0;
+    return std::ranges::all_of(machine.uplinks,
+                               [](const Uplink& uplink) { return forwards_ipv6(uplink.name); }) &&
+           (options.pod_bridge.empty() || forwards_ipv6(options.pod_bridge));
 }
 
 // /proc/net/netstat has lines of names, each followed by one of values.
@@ -167,17 +171,6 @@ void note_pod_mtus(const KernelView& view, MachineFacts& machine)
         static_cast<std::size_t>(std::ranges::count_if(view.links, [&](const NamedLink& pod) {
             return is_pod(pod) && pod.link.mtu == machine.largest_pod_mtu;
         }));
-}
-
-std::optional<std::vector<std::string>> conflists_before(const fs::path& folder)
-{
-    std::error_code failed;
-    std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder, failed))
-        names.push_back(entry.path().filename().string());
-    if (folder.empty() || failed)
-        return std::nullopt;
-    return files_before_ours(std::move(names));
 }
 
 // --- echoes
@@ -258,7 +251,7 @@ Result<MachineFacts> read_machine(const MachineOptions& options)
     const NamedLink* const bridge = link_named(*view, options.pod_bridge);
     machine.bridge_forwards_ipv4 = bridge == nullptr || bridge->link.forwards_ipv4;
     machine.uplinks = uplinks_of(*view, options);
-    machine.forwards_ipv6 = forwards_ipv6(*view, options);
+    machine.forwards_ipv6 = is_forwarding_ipv6(*view, machine, options);
     machine.rp_filter_drops = rp_filter_drops();
     machine.forward_chains = forward_chains();
     machine.neighbors = neighbor_rooms(*view, options);
@@ -266,9 +259,12 @@ Result<MachineFacts> read_machine(const MachineOptions& options)
     for (const NamedLink& link : view->links)
         if (link.link.name != options.pod_bridge && is_of_other_plugin(link.link))
             machine.foreign_links.push_back(link.link.name);
-    machine.conflists_before = conflists_before(options.cni_conf_dir);
-    machine.networkd = read_networkd(options.host_root);
-    machine.network_manager = read_network_manager(options.host_root, options.pod_bridge);
+    if (const auto before = files_before_ours_in(options.cni_conf_dir))
+        machine.conflists_before = *before;
+    if (!options.host_root.empty()) {
+        machine.networkd = read_networkd(options.host_root);
+        machine.network_manager = read_network_manager(options.host_root, options.pod_bridge);
+    }
     machine.probes = probe_nodes(*view, options);
     return machine;
 }

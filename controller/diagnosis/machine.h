@@ -10,7 +10,7 @@ struct MachineOptions {
     RouteIdentity identity{};
     std::string pod_bridge = "v-net-0";    // empty: a router, which has none
     std::filesystem::path cni_conf_dir{};  // empty: not looked at
-    std::filesystem::path host_root = "/"; // where the machine's files are
+    std::filesystem::path host_root = "/"; // where the machine's files are; empty: not looked at
     std::size_t probes = 0; // so many next hops are asked, which takes up to three seconds each
 };
 

@@ -13,7 +13,10 @@ namespace routelet::controller {
 class MachineWatch {
 public:
     MachineWatch(RouteIdentity identity, std::string pod_bridge, std::chrono::seconds interval)
-        : options_{.identity = identity, .pod_bridge = std::move(pod_bridge), .cni_conf_dir = {}},
+        : options_{.identity = identity,
+                   .pod_bridge = std::move(pod_bridge),
+                   .cni_conf_dir = {},
+                   .host_root = {}},
           interval_(interval)
     {
     }

@@ -1,9 +1,9 @@
 #include "controller/diagnosis/path.h"
 
-#include "base/file.h"
 #include "cni/living.h"
 #include "cni/reservations.h"
 #include "controller/cni_config.h"
+#include "controller/forwarding.h"
 #include "controller/masquerade_table.h"
 
 #include <linux/rtnetlink.h>
@@ -44,7 +44,7 @@ std::vector<netlink::Route> routes_to_claims(Socket& socket, const Subject& subj
 // Asks, and waits for what becomes of it.
 Result<std::optional<Neighbor>> answer_of(Socket& socket, IfIndex link, const IpAddress& address)
 {
-    constexpr std::chrono::milliseconds patience(3500); // three times a second, and a bit
+    constexpr std::chrono::milliseconds patience(3500); // it asks three times, and waits a second each
     constexpr std::chrono::milliseconds pause(20);
     if (const auto asked = netlink::ask_neighbor(socket, link, address); !asked)
         return asked.error();
@@ -76,20 +76,9 @@ std::optional<std::string> reservation(const PathOptions& options, const IpAddre
     return owner ? owner->container + "/" + owner->interface : "nobody that can be read";
 }
 
-bool holds_zero(const std::filesystem::path& setting)
-{
-    const auto content = read_file(setting);
-    return content && content->starts_with('0');
-}
-
-// IPv4 is by link; IPv6 by machine, or from Linux 6.17 on by link as well.
 bool is_not_forwarding(const Link& link, IpFamily family)
 {
-    if (family == IpFamily::v4)
-        return !link.forwards_ipv4;
-    const std::filesystem::path conf = "/proc/sys/net/ipv6/conf";
-    const auto forced = read_file(conf / link.name / "force_forwarding");
-    return holds_zero(conf / "all" / "forwarding") && !(forced && forced->starts_with('1'));
+    return family == IpFamily::v4 ? !link.forwards_ipv4 : !forwards_ipv6(link.name);
 }
 
 // Packets of this machine's pods come in by their bridge, and answers by the link of the way there.

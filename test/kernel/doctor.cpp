@@ -87,6 +87,12 @@ TEST_CASE_METHOD(SickNode, "forwarding that somebody switched off", "[kernel][do
     CHECK(ailments() == Ailments{}); // the first pod's ADD switches it on
     add_pod();
     CHECK(ailments() == Ailments{"forwarding-off"});
+    if (std::filesystem::exists("/proc/sys/net/ipv6/conf/eth0/force_forwarding")) { // Linux 6.17 and newer
+        run("echo 1 >/proc/sys/net/ipv6/conf/eth0/force_forwarding");
+        CHECK(ailments() == Ailments{"forwarding-off"});
+        run("echo 1 >/proc/sys/net/ipv6/conf/v-net-0/force_forwarding");
+        CHECK(ailments() == Ailments{});
+    }
 }
 
 TEST_CASE_METHOD(SickNode, "a strict rp_filter that drops what comes in by the other of two uplinks",

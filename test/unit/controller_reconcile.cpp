@@ -288,6 +288,8 @@ TEST_CASE("what others do to what matters here is recorded, and who did it", "[r
     lost.destination = "10.99.0.0/24"_net; // of nobody's pods
     lost.protocol = netlink::RouteProtocol{RTPROT_STATIC};
     f.reconciler.observe({netlink::RouteChanged{lost, true, 4711}});
+    CHECK(recorded.empty()); // not before the repair
+    REQUIRE(f.reconcile("kernel"));
 
     CHECK(recorded == Strings{"event=kernel-route what=removed dst=10.244.2.0/24 via=192.168.1.12 dev=eth0 "
                               "proto=82 metric=8468 by=4711",
