@@ -1,6 +1,6 @@
 #pragma once
+#include "controller/command_line/options.h"
 #include "controller/log.h"
-#include "controller/options.h"
 #include "k8sclient/config.h"
 
 namespace routelet::controller {

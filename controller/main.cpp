@@ -1,6 +1,6 @@
 #include "base/file.h"
 #include "controller/agent.h"
-#include "controller/options.h"
+#include "controller/command_line/options.h"
 
 #include <linux/capability.h>
 

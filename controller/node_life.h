@@ -40,7 +40,7 @@ public:
         HostPortChoice host_ports = HostPortChoice::automatic;
         bool bandwidth = false;   // the plugin of that name is chained, where it is installed
         bool spoof_check = false; // pods cannot send from addresses that are not theirs
-        std::filesystem::path state_dir;
+        std::filesystem::path state_dir = "/run/routelet";
         std::filesystem::path import_from; // see CniList
         std::optional<HttpAddress> health; // none: no endpoint
         std::uint32_t mtu = 0; // of pods, bytes; 0: what goes through the links that their packets leave by

@@ -1,4 +1,4 @@
-#include "controller/options.h"
+#include "controller/command_line/options.h"
 #include "test/support/catch.h"
 #include "test/support/environment.h"
 

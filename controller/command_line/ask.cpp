@@ -1,0 +1,146 @@
+#include "controller/command_line/commands.h"
+#include "controller/command_line/shared.h"
+
+#include <memory>
+
+// The commands that tell an operator something, and change nothing.
+namespace routelet::controller {
+namespace {
+
+constexpr const char* status_footer =
+    "Exit status: 0 the node or router is ready, 1 it is not or no agent answers, 2 wrong usage.";
+
+constexpr const char* explain_footer =
+    "Looks at each part of the way: the agent, the Node, the route, the link, the pod, the neighbour, "
+    "forwarding and\n"
+    "masquerade. Changes nothing. In the agent's pod the options are right already, by its environment:\n"
+    "kubectl -n routelet exec POD -c routelet -- /routelet explain 10.244.2.7\n"
+    "Exit status: 0 nothing is broken here, 1 something is or there is no such Node, 2 wrong usage.";
+
+constexpr const char* doctor_footer =
+    "Changes nothing. Beside what the kernel says it reads files of systemd-networkd and NetworkManager, "
+    "which "
+    "are not\n"
+    "to be seen in the agent's container: best run it on the machine itself, as root.\n"
+    "Exit status: 0 nothing is broken, 1 something is, 2 wrong usage.";
+
+constexpr const char* history_footer =
+    "The agent keeps the last lines of its log, and what the kernel announced of routes, links and addresses "
+    "that\n"
+    "matter to it, until the next boot. Exit status: 0, 1 there is no history here, 2 wrong usage.";
+
+void add_output_option(CLI::App& command, std::string& output)
+{
+    command.add_option("-o,--output", output, "text or json")
+        ->check(CLI::IsMember({"text", "json"}))
+        ->capture_default_str();
+}
+
+} // namespace
+
+void add_status_command(CLI::App& app, CommandLine& line)
+{
+    struct Given {
+        StatusOptions options;
+        HealthOption health;
+        std::string output = "text";
+    };
+    const auto given = std::make_shared<Given>();
+    CLI::App* status = app.add_subcommand("status", "Show what this machine's agent does and finds");
+    given->health.add_to(*status, "Where this machine's agent serves its status");
+    add_output_option(*status, given->output);
+    StatusFilter& filter = given->options.filter;
+    status->add_option("--node", filter.node, "Of the nodes only the one of this name");
+    status
+        ->add_option("--state", filter.state,
+                     "Of the nodes only those in this state: routed, self, gateway, pending, refused")
+        ->check(CLI::IsMember({"routed", "self", "gateway", "pending", "refused"}));
+    status->add_flag("--watch", given->options.watch,
+                     "Show it again whenever something has changed, until a signal");
+    status->footer(status_footer);
+    status->callback([&line, given] {
+        given->options.health = given->health.agent();
+        given->options.json = given->output == "json";
+        line.status = given->options;
+    });
+}
+
+void add_doctor_command(CLI::App& app, CommandLine& line)
+{
+    struct Given {
+        DoctorOptions options;
+        HealthOption health;
+        OwnershipOptions ownership;
+        std::string output = "text";
+    };
+    const auto given = std::make_shared<Given>();
+    MachineOptions& machine = given->options.machine;
+    machine.cni_conf_dir = "/etc/cni/net.d";
+    CLI::App* doctor =
+        app.add_subcommand("doctor", "Look at this machine for what loses pods' packets, or will");
+    given->health.add_to(*doctor, "Where this machine's agent serves its status; empty: none is asked");
+    add_cni_conf_dir(*doctor, machine.cni_conf_dir, "Folder of the runtime's network configurations");
+    doctor
+        ->add_option("--host-root", machine.host_root,
+                     "Where the machine's root directory is, for its files in etc and run")
+        ->envname("ROUTELET_HOST_ROOT")
+        ->capture_default_str();
+    doctor
+        ->add_option(
+            "--probes", machine.probes,
+            "So many nodes are asked by ICMP echo (ping), from this machine's address and from the pods' "
+            "bridge; 0 for none")
+        ->check(CLI::Range(0U, 100'000U))
+        ->capture_default_str();
+    add_output_option(*doctor, given->output);
+    given->ownership.add_to(*doctor);
+    doctor->footer(doctor_footer);
+    doctor->callback([&line, given, &machine] {
+        given->options.health = given->health.address();
+        machine.identity = given->ownership.identity();
+        machine.pod_bridge = given->ownership.bridge;
+        given->options.json = given->output == "json";
+        line.doctor = given->options;
+    });
+}
+
+void add_explain_command(CLI::App& app, CommandLine& line)
+{
+    struct Given {
+        ExplainOptions options;
+        HealthOption health;
+        OwnershipOptions ownership;
+        std::string output = "text";
+    };
+    const auto given = std::make_shared<Given>();
+    CLI::App* explain =
+        app.add_subcommand("explain", "Show where the way to an address, or to a node's pods, breaks");
+    explain->add_option("ADDRESS|NODE", given->options.asked, "An IP address, or the name of a Node")
+        ->required();
+    given->health.add_to(*explain, "Where this machine's agent serves its status");
+    add_state_dir(*explain, given->options.path.state_dir, "Folder of the plugin's state, as `run` has it");
+    add_output_option(*explain, given->output);
+    given->ownership.add_to(*explain);
+    explain->footer(explain_footer);
+    explain->callback([&line, given] {
+        given->options.health = given->health.agent();
+        given->options.path.identity = given->ownership.identity();
+        given->options.path.pod_bridge = given->ownership.bridge;
+        given->options.json = given->output == "json";
+        line.explain = given->options;
+    });
+}
+
+void add_history_command(CLI::App& app, CommandLine& line)
+{
+    const auto options = std::make_shared<HistoryOptions>();
+    CLI::App* history = app.add_subcommand(
+        "history", "Show what happened to this machine's routes, also before the agent's last start");
+    add_state_dir(*history, options->state_dir, "Folder of the state, as `run` has it");
+    history->add_option("-n,--lines", options->lines, "So many of the last lines")->capture_default_str();
+    history->add_option("--match", options->match, "Only lines with this text: a node, an address, an event");
+    history->footer(history_footer);
+    history->callback([&line, options] { line.history = *options; });
+}
+
+} // namespace routelet::controller
