@@ -199,6 +199,7 @@ void NodeReflector::Impl::complete(Listing listing, ListMode mode)
     observer.replaced(listing.received);
     for (Node& node : listing.deleted)
         observer.deleted(std::move(node), listing.received);
+    observer.heard();
 }
 
 void NodeReflector::Impl::announce_doubt(const Listing& listing)
@@ -439,8 +440,9 @@ void NodeReflector::Impl::apply(WatchEvent event, Clock::time_point received)
         bookmarks_seen = true;
         break;
     case WatchEvent::Type::error:
-        break;
+        return;
     }
+    observer.heard();
 }
 
 NodeReflector::NodeReflector(asio::any_io_executor executor, ClusterConfig config, NodeObserver& observer,

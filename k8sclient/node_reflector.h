@@ -56,6 +56,9 @@ public:
     virtual void upserted(Node node, Clock::time_point received) = 0;
     // DELETED, with the node's last state.
     virtual void deleted(Node node, Clock::time_point received) = 0;
+    // The server has said something: a list that is complete, an event, or a bookmark, which says only that
+    // it is there and has nothing else to say. Comes after what else is told of it.
+    virtual void heard() {}
     virtual void noticed(const WatchNotice& notice) = 0;
     // Which server is asked, and files of credentials that could not be used.
     virtual void access_noticed(const AccessNotice& /*notice*/) {}

@@ -46,6 +46,7 @@ TEST_CASE("bookmarks are no nodes, however many come and whatever they hold", "[
     reflection.sees([] { return false; }, 100ms); // for some bookmarks
     CHECK(reflection.seen.nodes == both);
     CHECK(reflection.seen.upserts == 0);
+    CHECK(reflection.seen.heard_of > 2); // beside the list
     CHECK(reflection.seen.count(What::failed) == 0);
     reflection.expect_healed();
 }
@@ -61,6 +62,7 @@ TEST_CASE("a server that sends no bookmarks is believed all the same", "[k8sclie
     REQUIRE(reflection.sees_notice(What::closed));
     CHECK(reflection.seen.count(What::failed) == 0);
     CHECK(reflection.seen.replacements == 1);
+    CHECK(reflection.seen.heard_of == 1); // the list
     reflection.expect_healed();
 }
 

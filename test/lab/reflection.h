@@ -144,6 +144,7 @@ struct Recorder : k8s::NodeObserver {
     std::size_t replacements = 0;
     std::size_t upserts = 0;
     std::size_t deletions = 0;
+    std::size_t heard_of = 0;
     k8s::Node last_upserted;
     std::vector<std::string> withdrawn; // by name: it was there, and then it was not, or another was
     std::vector<std::string> wrong;
@@ -176,6 +177,7 @@ struct Recorder : k8s::NodeObserver {
         uids = listing_uids;
         std::ranges::for_each(nodes, [this](const auto& one) { note_state(one); });
     }
+    void heard() override { ++heard_of; }
     void upserted(k8s::Node one, Clock::time_point) override
     {
         ++upserts;
