@@ -86,6 +86,7 @@ public:
         if (reconciler_.erase_node(node.name))
             schedule({"node", received});
     }
+    void heard() override { life_.note_api_heard(); }
     void noticed(const k8s::WatchNotice& notice) override;
     void access_noticed(const k8s::AccessNotice& notice) override;
 
@@ -212,7 +213,7 @@ asio::awaitable<void> Agent::watch_kernel()
         auto matters = drain_notifications();
         if (!matters) {
             log_.write(LogLine(LogLevel::error, "kernel-watch-failed").with("error", matters.error()));
-            reconciler_.distrust_mirror();
+            reconciler_.note_unread();
             schedule({"kernel", received});
             asio::steady_timer pause(io_, std::chrono::seconds(1));
             co_await pause.async_wait(asio::use_awaitable);

@@ -41,6 +41,10 @@ void write_api(Exposition& out, const ApiState& api)
     out.sample(api.what == ApiState::What::working ? 1 : 0);
     out.gauge("routelet_api_state_since_timestamp_seconds", "Since when it has been so.");
     out.sample(seconds_of(api.since));
+    out.gauge("routelet_watch_last_event_timestamp_seconds",
+              "When the API server last said something of Nodes, be it only that there is nothing to say.");
+    if (api.heard)
+        out.sample(seconds_of(*api.heard));
 }
 
 void write_pod_cidrs(Exposition& out, const Plan& plan)
@@ -90,6 +94,9 @@ void write_counters(Exposition& out, const RouteCounters& routes)
     out.counter("routelet_kernel_overruns_total",
                 "Notifications of the kernel were lost, and all was read again.");
     out.sample(static_cast<double>(routes.overruns));
+    out.counter("routelet_kernel_read_failures_total",
+                "Routes, links, addresses or notifications of them could not be read from the kernel.");
+    out.sample(static_cast<double>(routes.unread));
     out.histogram("routelet_event_to_kernel_seconds",
                   "From an event's being read to the kernel's having the route, each route, by cause.");
     for (const auto& [cause, histogram] : routes.took)

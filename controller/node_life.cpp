@@ -163,13 +163,15 @@ std::uint32_t NodeLife::mtu_of_pods() const
 void NodeLife::note_api_works()
 {
     if (api_.what != ApiState::What::working)
-        api_ = {.what = ApiState::What::working, .since = std::chrono::system_clock::now()};
+        api_ = {
+            .what = ApiState::What::working, .since = std::chrono::system_clock::now(), .heard = api_.heard};
 }
 
 void NodeLife::note_api_fails(const std::string& error)
 {
     if (api_.what != ApiState::What::failing)
-        api_ = {.what = ApiState::What::failing, .since = std::chrono::system_clock::now()};
+        api_ = {
+            .what = ApiState::What::failing, .since = std::chrono::system_clock::now(), .heard = api_.heard};
     api_.error = error;
 }
 
@@ -234,6 +236,9 @@ Status NodeLife::status(const std::vector<Finding>& findings) const
             .readiness = readiness_,
             .findings = findings,
             .plan = reconciler_.plan(),
+            .times = reconciler_.plan_times(),
+            .local = reconciler_.local(),
+            .last_change = reconciler_.counters().last,
             .refusals = reconciler_.failures(),
             .routes_in_place = reconciler_.readiness_facts().routes_in_place};
 }

@@ -70,6 +70,7 @@ public:
     void note_api_server(const std::string& url) { api_url_ = url; } // the one of several that is used
     void note_api_works();
     void note_api_fails(const std::string& error);
+    void note_api_heard() noexcept { api_.heard = std::chrono::system_clock::now(); }
 
 private:
     bool is_router() const noexcept { return options_.node_name.empty(); }

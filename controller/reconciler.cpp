@@ -293,6 +293,7 @@ bool Reconciler::refresh_mirror()
     for (int attempt = 0; attempt < 2; ++attempt) {
         const auto state = kernel_.read();
         if (!state) {
+            ++counters_.unread;
             log_.write(LogLine(LogLevel::error, "kernel-read-failed").with("error", state.error()));
             return false;
         }
@@ -372,7 +373,9 @@ Reconciler::Planning Reconciler::refresh_plan()
     history_.follow(before, plan_);
     forwarding_.follow(plan_, local_);
     report_membership();
-    report_verdicts(before);
+    const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    for (const std::size_t position : times_.follow(before, plan_, now))
+        report_verdict(plan_.verdicts[position]);
     if (!replanned)
         return {Planning::Kind::anew};
     return {Planning::Kind::in_part, std::move(replanned->destinations)};
@@ -392,6 +395,7 @@ void Reconciler::work_off(const Cause& cause)
     const double took_ms = cause.took_ms();
     tell_noticed();
     std::map<std::string_view, std::uint64_t> counts; // by event, of which there are four
+    std::optional<std::pair<std::string_view, IpPrefix>> last;
     for (std::size_t i = 0; i < changes.size(); ++i) {
         if (!results[i]) {
             fail(changes[i], results[i].error());
@@ -409,6 +413,7 @@ void Reconciler::work_off(const Cause& cause)
         const std::string_view event = event_of(changes[i].kind, was_in_place);
         settle(changes[i], event, cause, took_ms);
         ++counts[event];
+        last = {event, destination};
         if (is_guard(written))
             continue;
         pass_.added += changes[i].kind == RouteChange::Kind::create ? 1 : 0;
@@ -417,6 +422,9 @@ void Reconciler::work_off(const Cause& cause)
     }
     for (const auto& [event, times] : counts)
         counters_.count(event, cause.what, times, took_ms / 1000);
+    if (last)
+        counters_.last = LastChange{std::chrono::system_clock::now(), std::string(last->first), last->second,
+                                    std::string(cause.what)};
 }
 
 std::vector<RouteChange> Reconciler::next_batch()
@@ -536,19 +544,6 @@ void Reconciler::report_membership()
     for (const NodeRef& node : members.left)
         if (burst_.has_room(LogLevel::info, "node-left"))
             log_.write(LogLine(LogLevel::info, "node-left").with("node", node->name));
-}
-
-void Reconciler::report_verdicts(const Plan& before)
-{
-    using Key = std::pair<std::string_view, std::string_view>;
-    std::map<Key, const Verdict*> known;
-    for (const Verdict& verdict : before.verdicts)
-        known.emplace(Key(verdict.node, verdict.destination), &verdict);
-    for (const Verdict& verdict : plan_.verdicts) {
-        const auto same = known.find({verdict.node, verdict.destination});
-        if (same == known.end() || *same->second != verdict)
-            report_verdict(verdict);
-    }
 }
 
 // Routed nodes speak through their route's own line.

@@ -8,6 +8,7 @@
 #include "controller/log.h"
 #include "controller/node_table.h"
 #include "controller/plan.h"
+#include "controller/plan_times.h"
 #include "controller/readiness.h"
 #include "controller/repair_watch.h"
 #include "controller/route_counters.h"
@@ -61,6 +62,12 @@ public:
 
     // Makes the next reconcile() start from a fresh dump.
     void distrust_mirror() noexcept { needs_dump_ = true; }
+    // Notifications could not be read.
+    void note_unread() noexcept
+    {
+        ++counters_.unread;
+        distrust_mirror();
+    }
 
     // Plans, compares, applies. False when something is left: has_more(), or something failed that is worth
     // trying again in a while.
@@ -77,6 +84,7 @@ public:
     // What is known, for readiness and status; valid until the next call that is not const.
     ReadinessFacts readiness_facts() const;
     const Plan& plan() const noexcept { return plan_; }
+    const PlanTimes& plan_times() const noexcept { return times_; }
     const LocalFacts& local() const noexcept { return local_; }
     // Of routes that the kernel refused, its words.
     const std::map<IpPrefix, std::string>& failures() const noexcept { return failures_; }
@@ -117,7 +125,6 @@ private:
     void fail(const RouteChange& change, const Error& error);
     LogLine about(LogLevel level, std::string_view event, const IpPrefix& destination) const;
     void report_first(const Cause& cause);
-    void report_verdicts(const Plan& before);
     void report_verdict(const Verdict& verdict);
     void report_membership();
     static std::string describe_owner(const netlink::Route& route);
@@ -146,6 +153,7 @@ private:
 
     LocalFacts local_;
     Plan plan_;
+    PlanTimes times_;
     RouteHistory history_;
     RouteCounters counters_;
     std::vector<LogLine> noticed_; // what the kernel announced, told after what it led to is done

@@ -1,21 +1,34 @@
 #pragma once
+#include "base/ip.h"
 #include "controller/exposition.h"
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 namespace routelet::controller {
 
-// What the reconciler has done since the agent's start, for the metrics.
+// A change of a route that took effect.
+struct LastChange {
+    std::chrono::system_clock::time_point when{};
+    std::string event; // as in the log, "route-added"
+    IpPrefix destination;
+    std::string cause;
+};
+
+// What the reconciler has done since the agent's start, for status and metrics.
 struct RouteCounters {
     // By log event ("route-added") and cause ("node"); guards count.
     std::map<std::pair<std::string, std::string>, std::uint64_t> changes{};
     std::uint64_t failures = 0; // changes that the kernel refused, each time
     std::uint64_t overruns = 0; // notifications were lost
+    std::uint64_t unread = 0;   // reading routes, links or addresses from the kernel failed
+    std::optional<LastChange> last{};
     std::map<std::string, Histogram, std::less<>>
         took{}; // by cause: from the event's being read to the kernel's having it
     std::map<std::string, Histogram, std::less<>>

@@ -1,5 +1,6 @@
 #include "controller/status.h"
 
+#include "base/age.h"
 #include "base/rfc3339.h"
 #include "base/version.h"
 
@@ -20,14 +21,29 @@ std::string_view to_string(ApiState::What what)
     return names[static_cast<std::size_t>(what)];
 }
 
+// For a terminal: what a Node object holds is not to steer it.
 std::string text_of(const json& object, const char* key)
 {
-    return object.value(key, std::string());
+    std::string text = object.value(key, std::string());
+    std::ranges::replace_if(
+        text, [](unsigned char letter) { return letter < ' ' || letter == 0x7f; }, '?');
+    return text;
 }
 
 json to_object(const Finding& finding)
 {
     return {{"code", finding.code}, {"detail", finding.detail}, {"remedy", finding.remedy}};
+}
+
+json to_object(const ApiState& api, const std::string& url)
+{
+    json object = {{"server", url},
+                   {"state", to_string(api.what)},
+                   {"since", to_rfc3339(api.since)},
+                   {"error", api.error}};
+    if (api.heard)
+        object["heard"] = to_rfc3339(*api.heard);
+    return object;
 }
 
 json conditions_of(const Readiness& readiness)
@@ -49,24 +65,35 @@ json counts_of(const Plan& plan)
     return counts;
 }
 
-json state_of(std::string_view node, std::string_view destination, NodeState state)
+json state_of(std::string_view node, std::string_view destination, NodeState state,
+              std::chrono::sys_seconds since)
 {
-    return {{"node", node}, {"destination", destination}, {"state", to_string(state)}};
+    return {{"node", node},
+            {"destination", destination},
+            {"state", to_string(state)},
+            {"since", to_rfc3339(since)}};
+}
+
+std::string link_name(const LocalFacts& local, netlink::IfIndex link)
+{
+    const auto found = std::ranges::find(local.networks, link, &OnLinkNetwork::link);
+    return found == local.networks.end() ? "" : found->link_name;
 }
 
 // Where a routed podCIDR's packets go, and what the kernel said when it refused that.
-json state_of(const PlannedRoute& route, const Status& status)
+json state_of(const Status& status, const PlannedRoute& route, std::chrono::sys_seconds since)
 {
-    json node = state_of(route.node->name, route.destination.to_string(), NodeState::routed);
+    json node = state_of(route.node->name, route.destination.to_string(), NodeState::routed, since);
     node["nextHop"] = route.gateway.to_string();
+    node["dev"] = link_name(status.local, route.link);
     if (const auto refusal = status.refusals.find(route.destination); refusal != status.refusals.end())
         node["error"] = refusal->second;
     return node;
 }
 
-json state_of(const Verdict& verdict)
+json state_of(const Verdict& verdict, std::chrono::sys_seconds since)
 {
-    json node = state_of(verdict.node, verdict.destination, verdict.state);
+    json node = state_of(verdict.node, verdict.destination, verdict.state, since);
     if (verdict.reason != Reason::none)
         node["reason"] = to_string(verdict.reason);
     if (verdict.reason != Reason::none || !verdict.detail.empty())
@@ -79,28 +106,67 @@ json state_of(const Verdict& verdict)
 // By name; of one node first what is routed.
 json nodes_of(const Status& status)
 {
+    const Plan& plan = status.plan;
     std::vector<json> nodes;
-    nodes.reserve(status.plan.routes.size() + status.plan.verdicts.size());
-    for (const PlannedRoute& route : status.plan.routes)
-        nodes.push_back(state_of(route, status));
-    for (const Verdict& verdict : status.plan.verdicts)
-        nodes.push_back(state_of(verdict));
+    nodes.reserve(plan.routes.size() + plan.verdicts.size());
+    for (std::size_t i = 0; i < plan.routes.size(); ++i)
+        nodes.push_back(state_of(status, plan.routes[i], status.times.of_route(i)));
+    for (std::size_t i = 0; i < plan.verdicts.size(); ++i)
+        nodes.push_back(state_of(plan.verdicts[i], status.times.of_verdict(i)));
     std::ranges::stable_sort(nodes, {}, [](const json& node) { return text_of(node, "node"); });
     return nodes;
 }
 
-void write_table(std::ostream& out, const std::vector<std::array<std::string, 4>>& rows)
+json to_object(const LastChange& change)
 {
-    std::array<std::size_t, 4> widths{};
-    for (const auto& row : rows)
+    return {{"when", to_rfc3339(change.when)},
+            {"event", change.event},
+            {"destination", change.destination.to_string()},
+            {"cause", change.cause}};
+}
+
+using Colour = Painter::Colour;
+
+struct Cell {
+    std::string text;
+    Colour colour = Colour::none;
+};
+using Row = std::vector<Cell>;
+
+// Each row has as many cells as the first.
+void write_table(std::ostream& out, const std::vector<Row>& rows, const Painter& painter)
+{
+    std::vector<std::size_t> widths(rows.empty() ? 0 : rows.front().size());
+    for (const Row& row : rows)
         for (std::size_t i = 0; i < row.size(); ++i)
-            widths.at(i) = std::max(widths.at(i), row.at(i).size());
-    for (const auto& row : rows) {
-        std::string line = "  ";
-        for (std::size_t i = 0; i < row.size(); ++i)
-            line += row.at(i) + std::string(widths.at(i) - row.at(i).size() + 2, ' ');
-        out << line.substr(0, line.find_last_not_of(' ') + 1) << "\n";
+            widths.at(i) = std::max(widths.at(i), row[i].text.size());
+    for (const Row& row : rows) {
+        std::size_t blanks = 2;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+            if (!row[i].text.empty()) {
+                out << std::string(blanks, ' ') << painter.paint(row[i].text, row[i].colour);
+                blanks = 0;
+            }
+            blanks += widths.at(i) - row[i].text.size() + 2;
+        }
+        out << "\n";
     }
+}
+
+// Of a node, a condition, the node as a whole.
+Colour colour_of(std::string_view state)
+{
+    if (state == "routed" || state == "met" || state == "ready" || state == "working")
+        return Colour::good;
+    if (state == "pending" || state == "unknown" || state == "connecting" || state == "starting")
+        return Colour::warning;
+    return state == "self" || state == "gateway" ? Colour::none : Colour::bad;
+}
+
+std::string age_of(const std::string& since, const StatusView& view)
+{
+    const auto when = parse_rfc3339(since);
+    return when ? to_age(std::chrono::floor<std::chrono::seconds>(view.now - *when)) : "";
 }
 
 bool is_wanted(const json& node, const StatusFilter& filter)
@@ -109,18 +175,28 @@ bool is_wanted(const json& node, const StatusFilter& filter)
            (filter.state.empty() || text_of(node, "state") == filter.state);
 }
 
-std::vector<std::array<std::string, 4>> node_rows(const json& nodes, const StatusFilter& filter)
+std::vector<Row> node_rows(const json& nodes, const StatusView& view)
 {
-    std::vector<std::array<std::string, 4>> rows = {{"NODE", "STATE", "DESTINATION", "NEXT HOP OR REASON"}};
+    std::vector<Row> rows = {{{"NODE"}, {"STATE"}, {"SINCE"}, {"DESTINATION"}, {"NEXT HOP OR REASON"}}};
+    if (view.is_wide)
+        rows.front().insert(rows.front().end(), {{"LINK"}, {"TO DO"}});
     for (const json& node : nodes) {
-        if (!is_wanted(node, filter))
+        if (!is_wanted(node, view.filter))
             continue;
         std::string way = text_of(node, "nextHop") + text_of(node, "reason");
         if (const std::string detail = text_of(node, "detail"); !detail.empty())
             way += (way.empty() ? "" : ": ") + detail;
-        if (const std::string error = text_of(node, "error"); !error.empty())
+        const std::string error = text_of(node, "error");
+        if (!error.empty())
             way += ", refused by the kernel: " + error;
-        rows.push_back({text_of(node, "node"), text_of(node, "state"), text_of(node, "destination"), way});
+        const std::string state = text_of(node, "state");
+        rows.push_back({{text_of(node, "node")},
+                        {state, error.empty() ? colour_of(state) : Colour::bad},
+                        {age_of(text_of(node, "since"), view)},
+                        {text_of(node, "destination")},
+                        {way}});
+        if (view.is_wide)
+            rows.back().insert(rows.back().end(), {{text_of(node, "dev")}, {text_of(node, "remedy")}});
     }
     return rows;
 }
@@ -143,13 +219,32 @@ std::string text_of_counts(const json& counts)
     return text.empty() ? "none" : text;
 }
 
-StatusSummary summarize(const json& status, const StatusFilter& filter)
+// How long the API server has said nothing, not even that it has nothing to say; empty while that is usual.
+std::string silence_of(const json& api, const StatusView& view)
 {
-    std::ostringstream out;
-    const json& api = status.at("api");
+    constexpr std::chrono::minutes usual(3);
+    const auto heard = parse_rfc3339(text_of(api, "heard"));
+    return heard && view.now - *heard > usual ? age_of(text_of(api, "heard"), view) : "";
+}
+
+// "2 of 2 in place, last change 5m ago: route-added 10.244.2.0/24, cause node".
+std::string text_of_routes(const json& status, const StatusView& view)
+{
     const json& routes = status.at("routes");
-    const std::string state = status.at("state");
+    std::string text = routes.at("inPlace").dump() + " of " + routes.at("planned").dump() + " in place";
+    if (const auto last = status.find("lastChange"); last != status.end())
+        text += ", last change " + age_of(text_of(*last, "when"), view) + " ago: " + text_of(*last, "event") +
+                " " + text_of(*last, "destination") + ", cause " + text_of(*last, "cause");
+    return text;
+}
+
+void write_head(std::ostream& out, const json& status, const StatusView& view)
+{
+    const auto painted = [&view](const std::string& state) {
+        return view.painter.paint(state, colour_of(state));
+    };
     const bool is_router = text_of(status, "role") == "router";
+    const std::string state = painted(status.at("state"));
     if (is_router)
         out << "router    " << state << "\n";
     else
@@ -157,26 +252,38 @@ StatusSummary summarize(const json& status, const StatusFilter& filter)
     out << "version   " << text_of(status, "version") << " (" << text_of(status, "commit") << ")\n";
     if (!is_router)
         out << "podCIDRs  " << joined(status.at("podCIDRs")) << "\n";
-    out << "routes    " << routes.at("inPlace") << " of " << routes.at("planned") << " in place\n"
-        << "API       " << text_of(api, "server") << " " << text_of(api, "state") << " since "
-        << text_of(api, "since") << (text_of(api, "error").empty() ? "" : ": ") << text_of(api, "error")
-        << "\n";
+    out << "routes    " << text_of_routes(status, view) << "\n";
+    const json& api = status.at("api");
+    const std::string error = text_of(api, "error");
+    out << "API       " << text_of(api, "server") << " " << painted(text_of(api, "state")) << " since "
+        << text_of(api, "since");
+    out << (error.empty() ? "" : ": ") << error << "\n";
+    if (const std::string silence = silence_of(api, view); !silence.empty())
+        out << "          nothing heard of it for " << silence << "\n";
+}
+
+StatusSummary summarize(const json& status, const StatusView& view)
+{
+    std::ostringstream out;
+    write_head(out, status, view);
 
     out << "\nconditions\n";
-    std::vector<std::array<std::string, 4>> conditions;
-    for (const json& condition : status.at("conditions"))
+    std::vector<Row> conditions;
+    for (const json& condition : status.at("conditions")) {
+        const std::string state = text_of(condition, "state");
         conditions.push_back(
-            {text_of(condition, "name"), text_of(condition, "state"), text_of(condition, "detail"), ""});
-    write_table(out, conditions);
+            {{text_of(condition, "name")}, {state, colour_of(state)}, {text_of(condition, "detail")}});
+    }
+    write_table(out, conditions, view.painter);
 
     out << "\nfindings" << (status.at("findings").empty() ? ": none" : "") << "\n";
     for (const json& finding : status.at("findings"))
-        out << "  " << text_of(finding, "code") << ": " << text_of(finding, "detail")
-            << "\n      to do: " << text_of(finding, "remedy") << "\n";
+        out << "  " << view.painter.paint(text_of(finding, "code"), Colour::bad) << ": "
+            << text_of(finding, "detail") << "\n      to do: " << text_of(finding, "remedy") << "\n";
 
     out << "\nnodes: " << text_of_counts(status.at("counts")) << "\n";
-    write_table(out, node_rows(status.at("nodes"), filter));
-    return {.text = out.str(), .is_ready = state == to_string(Readiness::State::ready)};
+    write_table(out, node_rows(status.at("nodes"), view), view.painter);
+    return {.text = out.str(), .is_ready = text_of(status, "state") == to_string(Readiness::State::ready)};
 }
 
 StatusReport report_of(const json& status)
@@ -223,7 +330,7 @@ std::string to_json(const Status& status)
     for (const IpPrefix& pod_cidr : status.plan.own_pod_cidrs)
         pod_cidrs.push_back(pod_cidr.to_string());
 
-    const json document = {
+    json document = {
         {"version", version()},
         {"commit", commit()},
         {"role", status.node_name.empty() ? "router" : "node"},
@@ -233,13 +340,11 @@ std::string to_json(const Status& status)
         {"podCIDRs", pod_cidrs},
         {"routes", {{"planned", status.plan.routes.size()}, {"inPlace", status.routes_in_place}}},
         {"counts", counts_of(status.plan)},
-        {"api",
-         {{"server", status.api_url},
-          {"state", to_string(status.api.what)},
-          {"since", to_rfc3339(status.api.since)},
-          {"error", status.api.error}}},
+        {"api", to_object(status.api, status.api_url)},
         {"findings", findings},
         {"nodes", nodes_of(status)}};
+    if (status.last_change)
+        document["lastChange"] = to_object(*status.last_change);
     // What a Node object holds need not be UTF-8 after all.
     return document.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -256,9 +361,9 @@ std::string to_text(const Readiness& readiness)
     return text;
 }
 
-Result<StatusSummary> summarize_status(std::string_view text, const StatusFilter& filter)
+Result<StatusSummary> summarize_status(std::string_view text, const StatusView& view)
 {
-    return read_status(text, [&filter](const json& status) { return summarize(status, filter); });
+    return read_status(text, [&view](const json& status) { return summarize(status, view); });
 }
 
 Result<StatusReport> parse_status(std::string_view text)

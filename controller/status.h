@@ -2,11 +2,15 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "controller/finding.h"
+#include "controller/output.h"
 #include "controller/plan.h"
+#include "controller/plan_times.h"
 #include "controller/readiness.h"
+#include "controller/route_counters.h"
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +24,8 @@ struct ApiState {
     What what = What::connecting; // connecting: it has not answered yet since the agent's start
     std::chrono::system_clock::time_point since{};
     std::string error{}; // failing: the last one
+    // When it last said something, be it only that it is there (a bookmark, about once a minute).
+    std::optional<std::chrono::system_clock::time_point> heard{};
 };
 
 // The agent as `routelet status` and /status show it. Refers to what it describes; make it, print it, drop
@@ -31,6 +37,9 @@ struct Status {
     const Readiness& readiness;
     const std::vector<Finding>& findings;
     const Plan& plan;
+    const PlanTimes& times; // of that plan
+    const LocalFacts& local;
+    const std::optional<LastChange>& last_change;
     const std::map<IpPrefix, std::string>& refusals; // routes that the kernel refused, and its words
     std::size_t routes_in_place = 0;
 };
@@ -74,6 +83,12 @@ struct StatusFilter {
     std::string node{};
     std::string state{};
 };
-Result<StatusSummary> summarize_status(std::string_view json, const StatusFilter& filter = {});
+struct StatusView {
+    StatusFilter filter{};
+    bool is_wide = false; // also the link, and what to do
+    Painter painter{};
+    std::chrono::system_clock::time_point now = std::chrono::system_clock::now(); // for ages
+};
+Result<StatusSummary> summarize_status(std::string_view json, const StatusView& view = {});
 
 } // namespace routelet::controller

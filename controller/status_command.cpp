@@ -37,20 +37,27 @@ Result<std::string> ask_for_status(const HttpAddress& agent)
 int show_status(const StatusOptions& options, std::ostream& out, std::ostream& errors)
 {
     constexpr std::chrono::seconds pause(1);
+    StatusView view{.filter = options.filter,
+                    .is_wide = options.output.format == OutputOptions::Format::wide,
+                    .painter = Painter(options.output.colours)};
+    const StatusView as_at_start = view; // ages are no change
     std::string shown;
     for (;;) {
         const auto answer = ask_for_status(options.health);
-        const auto summary = answer ? summarize_status(*answer, options.filter) : answer.error();
+        view.now = std::chrono::system_clock::now();
+        const auto summary = answer ? summarize_status(*answer, view) : answer.error();
         if (!summary && !options.watch)
             return refuse(summary.error(), options.health, errors);
-        const std::string text = !summary       ? "no agent answers here: " + summary.error().text() + "\n"
-                                 : options.json ? *answer
-                                                : summary->text;
-        if (text != shown)
-            out << (shown.empty() ? "" : "\n") << text << std::flush;
-        if (!options.watch)
+        const std::string text = summary ? formatted(*answer, summary->text, options.output.format)
+                                         : "no agent answers here: " + summary.error().text() + "\n";
+        if (!options.watch) {
+            out << text;
             return summary->is_ready ? is_ready : is_not_ready;
-        shown = text;
+        }
+        const std::string now = summary ? summarize_status(*answer, as_at_start)->text : text;
+        if (now != shown)
+            out << (shown.empty() ? "" : "\n") << text << std::flush;
+        shown = now;
         std::this_thread::sleep_for(pause);
     }
 }

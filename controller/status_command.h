@@ -10,7 +10,7 @@ namespace routelet::controller {
 // `routelet status`: asks the agent on this machine, and prints what it says.
 struct StatusOptions {
     HttpAddress health;
-    bool json = false; // as the agent gives it, all of it
+    OutputOptions output{}; // JSON and YAML: as the agent gives it, all of it
     StatusFilter filter{};
     bool watch = false; // again and again, whenever something has changed, until a signal
 };

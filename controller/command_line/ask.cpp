@@ -1,6 +1,8 @@
 #include "controller/command_line/commands.h"
 #include "controller/command_line/shared.h"
 
+#include <unistd.h>
+
 #include <memory>
 
 // The commands that tell an operator something, and change nothing.
@@ -29,12 +31,36 @@ constexpr const char* history_footer =
     "that\n"
     "matter to it, until the next boot. Exit status: 0, 1 there is no history here, 2 wrong usage.";
 
-void add_output_option(CLI::App& command, std::string& output)
-{
-    command.add_option("-o,--output", output, "text or json")
-        ->check(CLI::IsMember({"text", "json"}))
-        ->capture_default_str();
-}
+const std::map<std::string, OutputOptions::Format> formats = {{"json", OutputOptions::Format::json},
+                                                              {"text", OutputOptions::Format::text},
+                                                              {"yaml", OutputOptions::Format::yaml}};
+
+// How a command prints, as it was told.
+struct OutputChoice {
+    std::string format = "text";
+    std::string colour = "auto";
+
+    void add_to(CLI::App& command, std::map<std::string, OutputOptions::Format> choices = formats)
+    {
+        command.add_option("-o,--output", format, "How it is printed")
+            ->check(CLI::IsMember(names_of(choices)))
+            ->capture_default_str();
+        command
+            .add_option("--color", colour,
+                        "Colours in text: auto, for a terminal unless NO_COLOR is set; always; never")
+            ->check(CLI::IsMember({"auto", "always", "never"}))
+            ->capture_default_str();
+        choices_ = std::move(choices);
+    }
+    OutputOptions options() const
+    {
+        return {.format = choices_.at(format),
+                .colours = colour == "always" || (colour == "auto" && wants_colours(STDOUT_FILENO))};
+    }
+
+private:
+    std::map<std::string, OutputOptions::Format> choices_;
+};
 
 } // namespace
 
@@ -43,12 +69,14 @@ void add_status_command(CLI::App& app, CommandLine& line)
     struct Given {
         StatusOptions options;
         HealthOption health;
-        std::string output = "text";
+        OutputChoice output;
     };
     const auto given = std::make_shared<Given>();
     CLI::App* status = app.add_subcommand("status", "Show what this machine's agent does and finds");
     given->health.add_to(*status, "Where this machine's agent serves its status");
-    add_output_option(*status, given->output);
+    auto choices = formats;
+    choices.emplace("wide", OutputOptions::Format::wide);
+    given->output.add_to(*status, std::move(choices));
     StatusFilter& filter = given->options.filter;
     status->add_option("--node", filter.node, "Of the nodes only the one of this name");
     status
@@ -60,7 +88,7 @@ void add_status_command(CLI::App& app, CommandLine& line)
     status->footer(status_footer);
     status->callback([&line, given] {
         given->options.health = given->health.agent();
-        given->options.json = given->output == "json";
+        given->options.output = given->output.options();
         line.status = given->options;
     });
 }
@@ -71,7 +99,7 @@ void add_doctor_command(CLI::App& app, CommandLine& line)
         DoctorOptions options;
         HealthOption health;
         OwnershipOptions ownership;
-        std::string output = "text";
+        OutputChoice output;
     };
     const auto given = std::make_shared<Given>();
     MachineOptions& machine = given->options.machine;
@@ -92,14 +120,14 @@ void add_doctor_command(CLI::App& app, CommandLine& line)
             "bridge; 0 for none")
         ->check(CLI::Range(0U, 100'000U))
         ->capture_default_str();
-    add_output_option(*doctor, given->output);
+    given->output.add_to(*doctor);
     given->ownership.add_to(*doctor);
     doctor->footer(doctor_footer);
     doctor->callback([&line, given, &machine] {
         given->options.health = given->health.address();
         machine.identity = given->ownership.identity();
         machine.pod_bridge = given->ownership.bridge;
-        given->options.json = given->output == "json";
+        given->options.output = given->output.options();
         line.doctor = given->options;
     });
 }
@@ -110,7 +138,7 @@ void add_explain_command(CLI::App& app, CommandLine& line)
         ExplainOptions options;
         HealthOption health;
         OwnershipOptions ownership;
-        std::string output = "text";
+        OutputChoice output;
     };
     const auto given = std::make_shared<Given>();
     CLI::App* explain =
@@ -119,14 +147,14 @@ void add_explain_command(CLI::App& app, CommandLine& line)
         ->required();
     given->health.add_to(*explain, "Where this machine's agent serves its status");
     add_state_dir(*explain, given->options.path.state_dir, "Folder of the plugin's state, as `run` has it");
-    add_output_option(*explain, given->output);
+    given->output.add_to(*explain);
     given->ownership.add_to(*explain);
     explain->footer(explain_footer);
     explain->callback([&line, given] {
         given->options.health = given->health.agent();
         given->options.path.identity = given->ownership.identity();
         given->options.path.pod_bridge = given->ownership.bridge;
-        given->options.json = given->output == "json";
+        given->options.output = given->output.options();
         line.explain = given->options;
     });
 }

@@ -31,11 +31,10 @@ int show_diagnosis(const DoctorOptions& options, std::ostream& out, std::ostream
     if (options.health)
         looks = look_at_agent(*options.health);
     std::ranges::move(examine(*machine), std::back_inserter(looks));
-    if (options.json)
-        out << to_json(looks);
-    else
-        out << to_text(looks)
-            << (has_broken(looks) ? "Broken: " + broken_parts(looks) + ".\n" : "Nothing is broken.\n");
+    const std::string verdict =
+        has_broken(looks) ? "Broken: " + broken_parts(looks) + ".\n" : "Nothing is broken.\n";
+    const std::string text = to_text(looks, Painter(options.output.colours)) + verdict;
+    out << formatted(to_json(looks), text, options.output.format);
     return has_broken(looks) ? is_broken : is_good;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include "controller/diagnosis/machine.h"
 #include "controller/http.h"
+#include "controller/output.h"
 
 #include <iosfwd>
 
@@ -10,7 +11,7 @@ namespace routelet::controller {
 struct DoctorOptions {
     std::optional<HttpAddress> health{}; // none: no agent is asked
     MachineOptions machine{.probes = 16};
-    bool json = false;
+    OutputOptions output{};
 };
 
 // The exit status: 0 when nothing is broken, 1 when something is, or the kernel cannot be read.

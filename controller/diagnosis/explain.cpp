@@ -331,10 +331,10 @@ Explanation explain(const Subject& subject, const Result<StatusReport>& agent, c
     return explanation;
 }
 
-std::string to_text(const Explanation& explanation)
+std::string to_text(const Explanation& explanation, const Painter& painter)
 {
     const std::string broken = broken_parts(explanation.looks);
-    return explanation.subject + "\n" + to_text(explanation.looks) +
+    return explanation.subject + "\n" + to_text(explanation.looks, painter) +
            (broken.empty() ? "Nothing is broken on this machine.\n" : "It breaks at: " + broken + ".\n");
 }
 

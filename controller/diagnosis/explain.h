@@ -64,7 +64,7 @@ Explanation explain(const Subject& subject, const Result<StatusReport>& agent, c
                     const RouteIdentity& identity);
 
 // A line for each look, with what to do below those that are broken, and a line that says where it breaks.
-std::string to_text(const Explanation& explanation);
+std::string to_text(const Explanation& explanation, const Painter& painter = Painter());
 // A list of {subject, broken, looks}.
 std::string to_json(const std::vector<Explanation>& explanations);
 

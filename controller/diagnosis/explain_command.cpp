@@ -53,11 +53,10 @@ int show_explanation(const ExplainOptions& options, std::ostream& out, std::ostr
         }
         explanations.push_back(std::move(*explanation));
     }
-    if (options.json)
-        out << to_json(explanations);
-    else
-        for (const Explanation& explanation : explanations)
-            out << (&explanation == &explanations.front() ? "" : "\n") << to_text(explanation);
+    std::string text;
+    for (const Explanation& explanation : explanations)
+        text += (text.empty() ? "" : "\n") + to_text(explanation, Painter(options.output.colours));
+    out << formatted(to_json(explanations), text, options.output.format);
     return std::ranges::any_of(explanations, &Explanation::is_broken) ? is_broken : is_good;
 }
 

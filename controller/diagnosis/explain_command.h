@@ -1,6 +1,7 @@
 #pragma once
 #include "controller/diagnosis/path.h"
 #include "controller/http.h"
+#include "controller/output.h"
 
 #include <iosfwd>
 #include <string>
@@ -12,7 +13,7 @@ struct ExplainOptions {
     std::string asked; // an address, or a node's name
     HttpAddress health;
     PathOptions path;
-    bool json = false;
+    OutputOptions output{};
 };
 
 // The exit status: 0 when nothing is broken, 1 when something is, or the kernel cannot be read, or there is

@@ -7,6 +7,18 @@
 
 namespace routelet::controller {
 
+namespace {
+
+Painter::Colour colour_of(Look::Outcome outcome)
+{
+    using Colour = Painter::Colour;
+    if (outcome == Look::Outcome::good)
+        return Colour::good;
+    return outcome == Look::Outcome::broken ? Colour::bad : Colour::warning;
+}
+
+} // namespace
+
 std::string_view to_string(Look::Outcome outcome) noexcept
 {
     constexpr std::array<std::string_view, 3> names = {"good", "broken", "unknown"};
@@ -18,7 +30,7 @@ bool has_broken(const std::vector<Look>& looks)
     return std::ranges::find(looks, Look::Outcome::broken, &Look::outcome) != looks.end();
 }
 
-std::string to_text(const std::vector<Look>& looks)
+std::string to_text(const std::vector<Look>& looks, const Painter& painter)
 {
     constexpr std::size_t outcome_width = 9;
     std::size_t what_width = 0;
@@ -26,11 +38,12 @@ std::string to_text(const std::vector<Look>& looks)
         what_width = std::max(what_width, look.what.size() + 2);
     std::string text;
     for (const Look& look : looks) {
-        std::string outcome(to_string(look.outcome));
-        outcome.resize(outcome_width, ' ');
+        const std::string_view outcome = to_string(look.outcome);
+        const std::string painted = painter.paint(outcome, colour_of(look.outcome)) +
+                                    std::string(outcome_width - outcome.size(), ' ');
         std::string what = look.what;
         what.resize(what_width, ' ');
-        text += "  " + outcome + what + (look.code.empty() ? "" : look.code + ": ") + look.detail + "\n";
+        text += "  " + painted + what + (look.code.empty() ? "" : look.code + ": ") + look.detail + "\n";
         if (!look.remedy.empty())
             text += "  " + std::string(outcome_width + what_width, ' ') + "to do: " + look.remedy + "\n";
     }

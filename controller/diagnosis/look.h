@@ -1,4 +1,6 @@
 #pragma once
+#include "controller/output.h"
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +26,7 @@ std::string_view to_string(Look::Outcome outcome) noexcept; // "good"
 bool has_broken(const std::vector<Look>& looks);
 
 // A line for each, indented by two, and what to do below those that are broken.
-std::string to_text(const std::vector<Look>& looks);
+std::string to_text(const std::vector<Look>& looks, const Painter& painter = Painter());
 // What is broken, each once: "route, way"; empty when nothing is.
 std::string broken_parts(const std::vector<Look>& looks);
 // A list of {what, outcome, detail, remedy, code}, the last two where they are.

@@ -29,6 +29,8 @@ struct Measured {
               .verdicts = {{"node01", "10.244.1.0/24", NodeState::self, Reason::none, ""},
                            {"node03", "10.244.2.0/25", NodeState::refused, Reason::overlaps_node, "node02"}}};
     std::map<IpPrefix, std::string> refusals;
+    PlanTimes times;
+    LocalFacts local;
     RouteCounters routes;
     std::vector<IpamUse> ipam = {{.family = IpFamily::v4, .reserved = 7, .capacity = 253}};
     std::optional<ProcessUse> process = read_process();
@@ -41,6 +43,9 @@ struct Measured {
                             .readiness = readiness,
                             .findings = findings,
                             .plan = plan,
+                            .times = times,
+                            .local = local,
+                            .last_change = routes.last,
                             .refusals = refusals,
                             .routes_in_place = 2};
         return to_metrics({.status = status, .routes = routes, .ipam = ipam, .process = process});
@@ -90,21 +95,32 @@ TEST_CASE("the metrics say what the status says", "[metrics]")
     measured.routes.count("route-restored", "kernel", 3, 0.0004);
     measured.routes.count("route-restored", "kernel", 0, 0.0004);
     measured.routes.failures = 2;
+    measured.routes.unread = 1;
+    CHECK_THAT(measured.text(), !has_text("\nroutelet_watch_last_event_timestamp_seconds "));
+    measured.api.heard = std::chrono::system_clock::from_time_t(1767225610);
     const std::string text = measured.text();
 
-    for (const char* line :
-         {"routelet_ready 1", "routelet_condition_met{condition=\"routes\"} 1",
-          "routelet_finding{code=\"cni-config-shadowed\"} 1", "routelet_api_up 1",
-          "routelet_api_state_since_timestamp_seconds 1767225600", "routelet_pod_cidrs{state=\"routed\"} 2",
-          "routelet_pod_cidrs{state=\"self\"} 1", "routelet_pod_cidrs{state=\"pending\"} 0",
-          "routelet_pod_cidrs_without_route{state=\"refused\",reason=\"overlaps-node\"} 1",
-          "routelet_routes_planned{family=\"IPv4\"} 1", "routelet_routes_planned{family=\"IPv6\"} 1",
-          "routelet_routes_in_place 2", "routelet_routes_refused 0",
-          "routelet_route_changes_total{change=\"restored\",cause=\"kernel\"} 3",
-          "routelet_route_failures_total 2", "routelet_kernel_overruns_total 0",
-          "routelet_event_to_kernel_seconds_bucket{cause=\"kernel\",le=\"0.0005\"} 3",
-          "routelet_ipam_addresses_reserved{family=\"IPv4\"} 7",
-          "routelet_ipam_addresses{family=\"IPv4\"} 253"}) {
+    for (const char* line : {"routelet_ready 1",
+                             "routelet_condition_met{condition=\"routes\"} 1",
+                             "routelet_finding{code=\"cni-config-shadowed\"} 1",
+                             "routelet_api_up 1",
+                             "routelet_api_state_since_timestamp_seconds 1767225600",
+                             "routelet_pod_cidrs{state=\"routed\"} 2",
+                             "routelet_pod_cidrs{state=\"self\"} 1",
+                             "routelet_pod_cidrs{state=\"pending\"} 0",
+                             "routelet_pod_cidrs_without_route{state=\"refused\",reason=\"overlaps-node\"} 1",
+                             "routelet_routes_planned{family=\"IPv4\"} 1",
+                             "routelet_routes_planned{family=\"IPv6\"} 1",
+                             "routelet_routes_in_place 2",
+                             "routelet_routes_refused 0",
+                             "routelet_route_changes_total{change=\"restored\",cause=\"kernel\"} 3",
+                             "routelet_route_failures_total 2",
+                             "routelet_kernel_overruns_total 0",
+                             "routelet_kernel_read_failures_total 1",
+                             "routelet_watch_last_event_timestamp_seconds 1767225610",
+                             "routelet_event_to_kernel_seconds_bucket{cause=\"kernel\",le=\"0.0005\"} 3",
+                             "routelet_ipam_addresses_reserved{family=\"IPv4\"} 7",
+                             "routelet_ipam_addresses{family=\"IPv4\"} 253"}) {
         CAPTURE(line);
         CHECK_THAT(text, has_text("\n" + std::string(line) + "\n"));
     }
@@ -146,5 +162,5 @@ TEST_CASE("every metric is in the documentation, and no label names a node", "[m
         CAPTURE(name);
         CHECK_THAT(documentation, has_text("| `" + name + "` | " + kind + " |"));
     }
-    CHECK(families == 18);
+    CHECK(families == 20);
 }

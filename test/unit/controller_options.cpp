@@ -185,7 +185,7 @@ TEST_CASE_METHOD(EmptyEnvironment, "doctor needs nothing to be told, and asks no
     CHECK(options.machine.host_root == "/host");
     CHECK(options.machine.probes == 0);
     CHECK(options.machine.pod_bridge == "cni0");
-    CHECK(options.json);
+    CHECK(options.output.format == OutputOptions::Format::json);
 
     CHECK(parse("doctor", "--probes many").command.exit_status == exit_usage);
 }
@@ -198,9 +198,31 @@ TEST_CASE_METHOD(EmptyEnvironment, "the status may be of some nodes, and watched
     CHECK(parsed.command.status->filter.node == "node02");
     CHECK(parsed.command.status->filter.state == "refused");
     CHECK(parsed.command.status->watch);
-    CHECK(parsed.command.status->json);
+    CHECK(parsed.command.status->output.format == OutputOptions::Format::json);
     CHECK(parse("status", "--state fine").command.exit_status == exit_usage);
     CHECK(parse("status", "--health-bind-address ''").command.exit_status == exit_usage);
+}
+
+TEST_CASE_METHOD(EmptyEnvironment, "what is asked for is printed as text, JSON or YAML", "[options][output]")
+{
+    using Format = OutputOptions::Format;
+    const auto output = [](const std::string& words) {
+        const Parsed parsed = parse("status", words);
+        INFO(parsed.printed);
+        REQUIRE(parsed.command.status.has_value());
+        return parsed.command.status->output;
+    };
+    CHECK(output("").format == Format::text);
+    CHECK(output("-o wide").format == Format::wide);
+    CHECK(output("-o yaml").format == Format::yaml);
+    CHECK(output("--color always").colours);
+    CHECK_FALSE(output("--color never").colours);
+
+    CHECK(parse("explain", "node02 -o yaml").command.explain->output.format == Format::yaml);
+    CHECK(parse("doctor", "-o yaml --color always").command.doctor->output.colours);
+    for (const char* words : {"-o xml", "--color red"})
+        CHECK(parse("status", words).command.exit_status == exit_usage);
+    CHECK(parse("doctor", "-o wide").command.exit_status == exit_usage); // it has no table
 }
 
 TEST_CASE_METHOD(EmptyEnvironment, "the history is that of the state directory", "[options][history]")
@@ -233,7 +255,7 @@ TEST_CASE_METHOD(EmptyEnvironment, "explain needs an address or a name, and some
     CHECK(options.path.state_dir == "/run/other");
     CHECK(options.path.pod_bridge == "cni0");
     CHECK(options.path.identity.metric == 500);
-    CHECK(options.json);
+    CHECK(options.output.format == OutputOptions::Format::json);
 }
 
 TEST_CASE_METHOD(EmptyEnvironment, "a plan needs Nodes, and to know which of them is this machine",

@@ -109,6 +109,10 @@ TEST_CASE("a route that somebody removes is restored from the notification", "[r
     CHECK(
         f.logged("route-restored") ==
         Strings{"event=route-restored node=node02 dst=10.244.2.0/24 via=192.168.1.12 dev=eth0 cause=kernel"});
+    REQUIRE(f.reconciler.counters().last.has_value());
+    CHECK(f.reconciler.counters().last->event == "route-restored");
+    CHECK(f.reconciler.counters().last->destination == "10.244.2.0/24"_net);
+    CHECK(f.reconciler.counters().last->cause == "kernel");
 }
 
 TEST_CASE("what the notifications cannot tell is read from the kernel", "[reconcile]")

@@ -11,10 +11,16 @@ using nlohmann::json;
 
 namespace {
 
+const auto start = std::chrono::system_clock::from_time_t(1767225600); // 2026-01-01T00:00:00Z
+
+StatusView view_after(std::chrono::seconds time)
+{
+    return {.now = start + time};
+}
+
 // node01 among a routed, a refused and a pending node.
 struct Described {
-    ApiState api{ApiState::What::failing, std::chrono::system_clock::from_time_t(1767225600),
-                 "no route to host"};
+    ApiState api{ApiState::What::failing, start, "no route to host"};
     Readiness readiness =
         judge_readiness({.node_name = "node01",
                          .nodes_listed = true,
@@ -27,16 +33,24 @@ struct Described {
               .verdicts = {{"node01", "10.244.1.0/24", NodeState::self, Reason::none, ""},
                            {"node03", "", NodeState::pending, Reason::no_pod_cidr, ""},
                            {"node04", "0.0.0.0/1", NodeState::refused, Reason::pod_cidr_not_unicast, "why"}}};
+    LocalFacts local{
+        .addresses = {}, .networks = {{"192.168.1.0/24"_net, netlink::IfIndex{2}, "eth0"}}, .gateways = {}};
+    std::optional<LastChange> last_change;
     std::map<IpPrefix, std::string> refusals;
 
     std::string text(const std::string& node_name = "node01") const
     {
+        PlanTimes times;
+        times.follow({}, plan, std::chrono::floor<std::chrono::seconds>(start));
         return to_json({.node_name = node_name,
                         .api_url = "https://10.0.0.1:6443",
                         .api = api,
                         .readiness = readiness,
                         .findings = findings,
                         .plan = plan,
+                        .times = times,
+                        .local = local,
+                        .last_change = last_change,
                         .refusals = refusals,
                         .routes_in_place = 1});
     }
@@ -69,7 +83,9 @@ TEST_CASE("the status has all that an operator asks for", "[status]")
     CHECK(status["nodes"][1] == json({{"node", "node02"},
                                       {"destination", "10.244.2.0/24"},
                                       {"state", "routed"},
+                                      {"since", "2026-01-01T00:00:00Z"},
                                       {"nextHop", "192.168.1.12"},
+                                      {"dev", "eth0"},
                                       {"error", "Network is unreachable"}}));
     CHECK(status["nodes"][3]["reason"] == "pod-cidr-not-unicast");
 }
@@ -77,13 +93,13 @@ TEST_CASE("the status has all that an operator asks for", "[status]")
 TEST_CASE("for a person the status is a few lines", "[status]")
 {
     Described described;
-    const auto ready = need(summarize_status(described.text()));
+    const auto ready = need(summarize_status(described.text(), view_after(std::chrono::minutes(5))));
     CHECK(ready.is_ready);
     CHECK_THAT(ready.text, has_text("node      node01: ready\n"));
     CHECK_THAT(ready.text, has_text("routes    1 of 1 in place\n"));
     CHECK_THAT(ready.text, has_text("failing since 2026-01-01T00:00:00Z: no route to host\n"));
     CHECK_THAT(ready.text, has_text("findings: none\n"));
-    CHECK_THAT(ready.text, has_text("  node02  routed   10.244.2.0/24  192.168.1.12\n"));
+    CHECK_THAT(ready.text, has_text("  node02  routed   5m     10.244.2.0/24  192.168.1.12\n"));
 
     described.readiness = judge_readiness({.node_name = "node01", .nodes_listed = true});
     described.findings = described.readiness.findings();
@@ -97,7 +113,7 @@ TEST_CASE("of the nodes some can be asked for; the counts are of all", "[status]
 {
     const Described described;
     const auto nodes_of = [&](const StatusFilter& filter) {
-        const std::string text = need(summarize_status(described.text(), filter)).text;
+        const std::string text = need(summarize_status(described.text(), {.filter = filter})).text;
         return text.substr(text.find("\nnodes"));
     };
     const std::string all = "\nnodes: 1 routed, 1 self, 1 pending, 1 refused\n";
@@ -119,10 +135,12 @@ TEST_CASE("a node that is left to the gateway is shown with the way there", "[st
           json({{"node", "node05"},
                 {"destination", "10.244.5.0/24"},
                 {"state", "gateway"},
+                {"since", "2026-01-01T00:00:00Z"},
                 {"detail", "192.168.2.15 is elsewhere; the default route leads there"}}));
-    CHECK_THAT(need(summarize_status(described.text())).text,
-               has_text("  node05  gateway  10.244.5.0/24  192.168.2.15 is elsewhere; the default route "
-                        "leads there\n"));
+    CHECK_THAT(
+        need(summarize_status(described.text(), view_after(std::chrono::seconds(90)))).text,
+        has_text("  node05  gateway  90s    10.244.5.0/24  192.168.2.15 is elsewhere; the default route "
+                 "leads there\n"));
 }
 
 TEST_CASE("a router's status has no node and no podCIDRs of its own", "[status][router]")
@@ -132,12 +150,68 @@ TEST_CASE("a router's status has no node and no podCIDRs of its own", "[status][
     described.plan.own_pod_cidrs.clear();
 
     CHECK(json::parse(described.text(""))["role"] == "router");
-    const auto summary = need(summarize_status(described.text("")));
+    const auto summary = need(summarize_status(described.text(""), view_after(std::chrono::hours(50))));
     CHECK(summary.is_ready);
     CHECK(summary.text.starts_with("router    ready\n"));
     CHECK_THAT(summary.text, !has_text("podCIDRs"));
     CHECK_THAT(summary.text, !has_text("own-node"));
-    CHECK_THAT(summary.text, has_text("  node02  routed   10.244.2.0/24  192.168.1.12\n"));
+    CHECK_THAT(summary.text, has_text("  node02  routed   2d2h   10.244.2.0/24  192.168.1.12\n"));
+}
+
+TEST_CASE("the status tells the last change, and an API server that has long said nothing", "[status]")
+{
+    Described described;
+    const auto text_after = [&](std::chrono::seconds time) {
+        return need(summarize_status(described.text(), view_after(time))).text;
+    };
+    CHECK_FALSE(json::parse(described.text()).contains("lastChange"));
+    CHECK_THAT(text_after(std::chrono::hours(1)), !has_text("last change") && !has_text("nothing heard"));
+
+    described.last_change =
+        LastChange{start + std::chrono::seconds(10), "route-restored", "10.244.2.0/24"_net, "kernel"};
+    described.api.heard = start + std::chrono::seconds(10);
+    CHECK(json::parse(described.text())["lastChange"] == json({{"when", "2026-01-01T00:00:10Z"},
+                                                               {"event", "route-restored"},
+                                                               {"destination", "10.244.2.0/24"},
+                                                               {"cause", "kernel"}}));
+    CHECK_THAT(text_after(std::chrono::seconds(100)),
+               has_text("routes    1 of 1 in place, last change 90s ago: route-restored 10.244.2.0/24, "
+                        "cause kernel\n") &&
+                   !has_text("nothing heard"));
+    CHECK_THAT(text_after(std::chrono::seconds(310)), has_text("nothing heard of it for 5m\n"));
+}
+
+TEST_CASE("a wide status has links and remedies as well", "[status]")
+{
+    const Described described;
+    const StatusView wide{.is_wide = true, .now = start};
+    const std::string text = need(summarize_status(described.text(), wide)).text;
+    CHECK_THAT(text, has_text("NEXT HOP OR REASON         LINK  TO DO\n") &&
+                         has_text("192.168.1.12               eth0\n"));
+    const std::string advice(remedy(Reason::pod_cidr_not_unicast));
+    CHECK_THAT(text, has_text("pod-cidr-not-unicast: why        " + advice + "\n"));
+}
+
+TEST_CASE("on a terminal good and bad have colours, and columns stay columns", "[status][output]")
+{
+    Described described;
+    described.findings = {{"cni-config-shadowed", "00-other.conf", "remove it"}};
+    const StatusView coloured{.painter = Painter(true), .now = start};
+    std::string text = need(summarize_status(described.text(), coloured)).text;
+    CHECK_THAT(text, has_text("node01: \x1b[32mready\x1b[0m\n"));
+    CHECK_THAT(text, has_text("node02  \x1b[32mrouted\x1b[0m   0s     10.244.2.0/24"));
+    CHECK_THAT(text, has_text("node04  \x1b[31mrefused\x1b[0m  0s     0.0.0.0/1"));
+    CHECK_THAT(text, has_text("  \x1b[31mcni-config-shadowed\x1b[0m: 00-other.conf\n"));
+    for (auto escape = text.find('\x1b'); escape != std::string::npos; escape = text.find('\x1b'))
+        text.erase(escape, text.find('m', escape) + 1 - escape);
+    CHECK(text == need(summarize_status(described.text(), view_after({}))).text);
+}
+
+TEST_CASE("what a Node object holds does not steer the terminal", "[status]")
+{
+    Described described;
+    described.plan.verdicts.back().detail = "\x1b]0;owned\x07";
+    CHECK_THAT(need(summarize_status(described.text())).text, has_text("pod-cidr-not-unicast: ?]0;owned?\n"));
 }
 
 TEST_CASE("another program's answer is no status", "[status]")
