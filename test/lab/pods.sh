@@ -14,16 +14,18 @@ start_node_agent()
     start_agent "$node" --cni-conf-dir "$state/$node/net.d" --state-dir "$state/$node/run" --check-interval 1 "$@"
 }
 
-# cni VERB NODE POD: the plugin, as a runtime calls it with the first plugin of the conflist.
+# cni VERB NODE POD [CONFIG]: the plugin, as a runtime calls it with the first plugin of the conflist, and with the
+# runtimeConfig CONFIG.
 cni()
 {
-    jq --arg data "$state/$2/ipam" '{cniVersion, name} + .plugins[0] | .ipam.dataDir = $data' "$(conflist "$2")" |
+    jq --arg data "$state/$2/ipam" --argjson config "${4-null}" '{cniVersion, name} + .plugins[0] | .ipam.dataDir = $data |
+        if $config then .runtimeConfig = $config else . end' "$(conflist "$2")" |
         on "$2" env CNI_COMMAND="$1" CNI_CONTAINERID="$2-$3" CNI_NETNS="/run/netns/$hosts-$2-$3" CNI_IFNAME=eth0 \
             CNI_PATH="$bin/cni" "$bin/cni/routelet-cni"
 }
 
-# add_pod NODE POD: what the plugin says is in $state/NODE/POD.json.
-add_pod() { make_pod "$1" "$2" && cni ADD "$1" "$2" >"$state/$1/$2.json" 2>&1 || { cat "$state/$1/$2.json" >&2; false; }; }
+# add_pod NODE POD [CONFIG]: what the plugin says is in $state/NODE/POD.json.
+add_pod() { make_pod "$1" "$2" && cni ADD "$@" >"$state/$1/$2.json" 2>&1 || { cat "$state/$1/$2.json" >&2; false; }; }
 
 # address_of NODE POD [4|6]: the pod's, of IPv4 unless said otherwise.
 address_of()
