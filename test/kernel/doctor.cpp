@@ -206,5 +206,8 @@ TEST_CASE_METHOD(SickNode, "the command says what is broken, by its exit status,
                has_text("1\n") && has_text("no agent answers here") && has_text("\nBroken: agent.\n"));
     run("ip link add cni0 type bridge && ip link set eth0 mtu 1400");
     CHECK_THAT(command({}), has_text("\nBroken: other networks.\n"));
-    CHECK_THAT(command({.json = true}), has_text("\"code\": \"other-network-left\""));
+    using Format = OutputOptions::Format;
+    CHECK_THAT(command({.output = {.format = Format::json}}), has_text("\"code\": \"other-network-left\""));
+    CHECK_THAT(command({.output = {.format = Format::yaml}}), has_text("code: \"other-network-left\"\n"));
+    CHECK_THAT(command({.output = {.colours = true}}), has_text("\x1b[31mbroken\x1b[0m   other networks"));
 }
