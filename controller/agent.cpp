@@ -31,9 +31,7 @@ namespace {
 // So that no Node can have the API server's own address: nothing would mend that.
 Reconciler::Options with_api_servers(Reconciler::Options options, const k8s::ClusterConfig& cluster)
 {
-    for (const k8s::Endpoint& server : cluster.servers())
-        if (const auto address = IpAddress::parse(server.host))
-            options.plan.api_servers.push_back(*address);
+    options.plan.api_servers = addresses_of(cluster);
     return options;
 }
 
@@ -355,17 +353,6 @@ void Agent::report_trouble(const k8s::WatchNotice& notice)
     }
 }
 
-Result<k8s::ClusterConfig> load_cluster(const RunOptions& options)
-{
-    auto cluster = k8s::load_config(options.kubeconfig, options.context);
-    if (!cluster)
-        return cluster.error();
-    if (!options.apiservers.empty())
-        if (auto set = k8s::override_servers(*cluster, options.apiservers); !set)
-            return set.error();
-    return cluster;
-}
-
 std::string proxy_text(const k8s::ClusterConfig& cluster)
 {
     const k8s::Proxy* proxy = cluster.proxy.for_server(cluster.host, cluster.port);
@@ -394,7 +381,7 @@ void tell_start(const RunOptions& options, const k8s::ClusterConfig& cluster, co
 
 Result<> run_agent(const RunOptions& options, const Log& log)
 {
-    auto cluster = load_cluster(options);
+    auto cluster = load_cluster(options.api_server);
     if (!cluster)
         return cluster.error();
     auto monitor = netlink::Monitor::open(); // before the first dump, so that nothing falls in between

@@ -75,6 +75,13 @@ int show_plan(const PlanCommandOptions& options, std::istream& in, std::ostream&
         errors << "routelet: " << state.error() << "\n";
         return has_failed;
     }
+    auto api_servers = find_api_servers(options.api_server);
+    if (!api_servers) {
+        errors << "routelet: " << api_servers.error() << "\n";
+        return has_failed;
+    }
+    PlanOptions to_plan = options.plan;
+    to_plan.api_servers = std::move(*api_servers);
     const std::string& own = options.plan.node_name;
     if (!own.empty() && !nodes.contains(own))
         errors << "routelet: no Node of these is named " << own
@@ -82,7 +89,7 @@ int show_plan(const PlanCommandOptions& options, std::istream& in, std::ostream&
 
     KernelMirror mirror(options.identity, options.pod_bridge);
     mirror.reset(*state);
-    const Plan plan = plan_routes(nodes.nodes(), mirror.local_facts(), options.plan);
+    const Plan plan = plan_routes(nodes.nodes(), mirror.local_facts(), to_plan);
     using Output = PlanCommandOptions::Output;
     const auto print = options.output == Output::ip     ? plan_as_commands
                        : options.output == Output::json ? plan_as_json

@@ -1,4 +1,5 @@
 #pragma once
+#include "controller/api_server.h"
 #include "controller/cleanup.h"
 #include "controller/diagnosis/doctor_command.h"
 #include "controller/diagnosis/explain_command.h"
@@ -12,18 +13,13 @@
 #include "controller/status_command.h"
 
 #include <chrono>
-#include <filesystem>
 #include <optional>
-#include <string>
-#include <vector>
 
 namespace routelet::controller {
 
 // What `routelet run` was told, checked.
 struct RunOptions {
-    std::filesystem::path kubeconfig; // empty: KUBECONFIG, else in-cluster
-    std::string context;
-    std::vector<std::string> apiservers; // each "host:port"; empty: the configured one
+    ApiServerOptions api_server;
     Reconciler::Options reconciler;
     NodeLife::Options life;
     EgressOptions egress;

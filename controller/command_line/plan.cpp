@@ -7,12 +7,14 @@ namespace routelet::controller {
 namespace {
 
 constexpr const char* plan_footer =
-    "Reads this machine's links, addresses and routes, asks no API server, and changes nothing. Options that "
-    "`run` has "
-    "too\n"
-    "are best the same. In the agent's pod they are, by its environment: kubectl get nodes -o json |\n"
-    "kubectl -n routelet exec -i POD -c routelet -- /routelet plan --nodes -\n"
-    "Exit status: 0 there is a plan, 1 the Nodes or the kernel could not be read, 2 wrong usage.";
+    "Reads this machine's links, addresses and routes, asks no API server, and changes nothing. Where an API "
+    "server is\n"
+    "configured, its address is one that no podCIDR may hold. Options that `run` has too are best the same. "
+    "In the agent's\n"
+    "pod they are, by its environment:\n"
+    "kubectl get nodes -o json | kubectl -n routelet exec -i POD -c routelet -- /routelet plan --nodes -\n"
+    "Exit status: 0 there is a plan, 1 the Nodes, the kernel or the kubeconfig could not be read, 2 wrong "
+    "usage.";
 
 const std::map<std::string, PlanCommandOptions::Output> outputs = {
     {"text", PlanCommandOptions::Output::text},
@@ -23,6 +25,7 @@ struct Given {
     std::string nodes;
     std::string output = "text";
     PlanningOptions planning;
+    ApiServerOptions api_server;
     OwnershipOptions ownership;
 };
 
@@ -31,6 +34,7 @@ PlanCommandOptions checked(const Given& given)
 {
     PlanCommandOptions options{.nodes = given.nodes,
                                .plan = given.planning.plan(),
+                               .api_server = given.api_server,
                                .identity = given.ownership.identity(),
                                .pod_bridge = given.ownership.bridge,
                                .output = outputs.at(given.output)};
@@ -57,6 +61,7 @@ void add_plan_command(CLI::App& app, CommandLine& line)
         ->check(CLI::IsMember(names_of(outputs)))
         ->capture_default_str();
     given->planning.add_role_to(*plan);
+    add_api_server_options(*plan, given->api_server);
     given->planning.add_ranges_to(*plan);
     given->ownership.add_to(*plan);
     plan->footer(plan_footer);

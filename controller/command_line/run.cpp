@@ -139,20 +139,7 @@ void add_options(CLI::App& run, Given& given)
 {
     RunOptions& options = given.options;
     given.planning.add_role_to(run);
-    run.add_option(
-           "--kubeconfig", options.kubeconfig,
-           "How to reach the API server; without it the files that KUBECONFIG names, merged as kubectl does, "
-           "else the pod's service account")
-        ->type_name("FILE");
-    run.add_option("--context", options.context, "Context of the kubeconfig, instead of its current-context")
-        ->envname("ROUTELET_CONTEXT");
-    run.add_option(
-           "--apiserver", options.apiservers,
-           "HOST:PORT of an API server instead of the configured one, for where its service address does not "
-           "work "
-           "before kube-proxy does; of several, repeated or separated by commas, one is used until it fails")
-        ->envname("ROUTELET_APISERVER")
-        ->delimiter(',');
+    add_api_server_options(run, options.api_server);
     given.planning.add_ranges_to(run);
     run.add_flag(
            "--masquerade", options.egress.masquerade,

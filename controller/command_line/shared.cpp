@@ -149,6 +149,28 @@ PlanOptions PlanningOptions::plan() const
             .most_routes = most_routes};
 }
 
+void add_api_server_options(CLI::App& command, ApiServerOptions& server)
+{
+    command
+        .add_option("--kubeconfig", server.kubeconfig,
+                    "How to reach the API server; without it the files that KUBECONFIG names, merged as "
+                    "kubectl does, "
+                    "else the pod's service account")
+        ->type_name("FILE");
+    command
+        .add_option("--context", server.context, "Context of the kubeconfig, instead of its current-context")
+        ->envname("ROUTELET_CONTEXT");
+    command
+        .add_option(
+            "--apiserver", server.apiservers,
+            "HOST:PORT of an API server instead of the configured one, for where its service address does "
+            "not "
+            "work "
+            "before kube-proxy does; of several, repeated or separated by commas, one is used until it fails")
+        ->envname("ROUTELET_APISERVER")
+        ->delimiter(',');
+}
+
 void add_state_dir(CLI::App& command, std::filesystem::path& folder, const std::string& description)
 {
     command.add_option("--state-dir", folder, description)

@@ -1,5 +1,6 @@
 #pragma once
 #include "base/ip.h"
+#include "controller/api_server.h"
 #include "controller/http.h"
 #include "controller/kernel.h"
 #include "controller/plan.h"
@@ -66,6 +67,9 @@ struct PlanningOptions {
     Role checked_role() const;
     PlanOptions plan() const;
 };
+
+// By what `run` knows where the API server is, and `plan` which address no podCIDR may hold.
+void add_api_server_options(CLI::App& command, ApiServerOptions& server);
 
 void add_state_dir(CLI::App& command, std::filesystem::path& folder, const std::string& description);
 void add_cni_conf_dir(CLI::App& command, std::filesystem::path& folder, const std::string& description);

@@ -114,3 +114,22 @@ TEST_CASE_METHOD(PlanningNode, "a plan's commands spare a route of somebody else
           "10.244.2.0/24 via 192.168.1.12 dev eth0 proto 82 metric 8468 \n"
           "10.244.2.0/24 via 192.168.1.77 dev eth0 proto static metric 8555 \n");
 }
+
+TEST_CASE_METHOD(PlanningNode, "a podCIDR that holds the API server's address is refused, as by the agent",
+                 "[kernel][plan]")
+{
+    add_node("1", "1");
+    add_node("2", "2");
+    CHECK_THAT(plan(PlanCommandOptions::Output::text), has_text("+ 10.244.2.0/24 via 192.168.1.12"));
+
+    options.api_server.apiservers = {"10.244.2.1:6443"};
+    CHECK_THAT(plan(PlanCommandOptions::Output::text),
+               !has_text("+ 10.244.2.0/24") &&
+                   has_text("10.244.2.0/24 of node02: refused, covers-api-server"));
+    CHECK(exit_status == 0);
+
+    options.api_server.kubeconfig = "/nonexistent/kubeconfig";
+    CHECK(plan(PlanCommandOptions::Output::text).empty());
+    CHECK(exit_status == 1);
+    CHECK_THAT(errors, has_text("/nonexistent/kubeconfig"));
+}
