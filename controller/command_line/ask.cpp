@@ -111,6 +111,7 @@ void add_doctor_command(CLI::App& app, CommandLine& line)
     doctor
         ->add_option("--host-root", machine.host_root,
                      "Where the machine's root directory is, for its files in etc and run")
+        ->type_name("DIR")
         ->envname("ROUTELET_HOST_ROOT")
         ->capture_default_str();
     doctor

@@ -49,6 +49,7 @@ void add_node_options(CLI::App& run, Given& given)
            "--cni-conf-dir", life.cni_conf_dir,
            "Folder where the container runtime looks for its CNI configuration; 05-routelet.conflist is "
            "written there once the node is ready. Empty: none is written")
+        ->type_name("DIR")
         ->envname("ROUTELET_CNI_CONF_DIR");
     run.add_option(
            "--cni-mode", given.cni_mode,

@@ -174,6 +174,7 @@ void add_api_server_options(CLI::App& command, ApiServerOptions& server)
 void add_state_dir(CLI::App& command, std::filesystem::path& folder, const std::string& description)
 {
     command.add_option("--state-dir", folder, description)
+        ->type_name("DIR")
         ->envname("ROUTELET_STATE_DIR")
         ->capture_default_str();
 }
@@ -181,6 +182,7 @@ void add_state_dir(CLI::App& command, std::filesystem::path& folder, const std::
 void add_cni_conf_dir(CLI::App& command, std::filesystem::path& folder, const std::string& description)
 {
     command.add_option("--cni-conf-dir", folder, description)
+        ->type_name("DIR")
         ->envname("ROUTELET_CNI_CONF_DIR")
         ->capture_default_str();
 }
@@ -188,6 +190,7 @@ void add_cni_conf_dir(CLI::App& command, std::filesystem::path& folder, const st
 void add_cni_bin_dir(CLI::App& command, std::filesystem::path& folder)
 {
     command.add_option("--cni-bin-dir", folder, "Folder where the container runtime looks for plugins")
+        ->type_name("DIR")
         ->envname("ROUTELET_CNI_BIN_DIR")
         ->capture_default_str();
 }
