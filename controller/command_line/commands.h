@@ -19,4 +19,7 @@ void add_plan_command(CLI::App& app, CommandLine& line);
 void add_install_command(CLI::App& app, CommandLine& line);
 void add_cleanup_command(CLI::App& app, CommandLine& line);
 
+// Of a program with all its other commands: it prints what makes a shell complete them.
+void add_completion_command(CLI::App& app);
+
 } // namespace routelet::controller

@@ -33,6 +33,7 @@ CommandLine parse_command_line(int argc, const char* const* argv)
     add_plan_command(app, line);
     add_install_command(app, line);
     add_cleanup_command(app, line);
+    add_completion_command(app);
     app.add_subcommand("version", "Print the version")->callback([] {
         std::cout << "routelet " << version_text() << "\n";
     });
