@@ -16,7 +16,7 @@ constexpr const char* explain_footer =
     "Looks at each part of the way: the agent, the Node, the route, the link, the pod, the neighbour, "
     "forwarding and\n"
     "masquerade. Changes nothing. In the agent's pod the options are right already, by its environment:\n"
-    "kubectl -n routelet exec POD -c routelet -- /routelet explain 10.244.2.7\n"
+    "    kubectl -n routelet exec POD -c routelet -- /routelet explain 10.244.2.7\n"
     "Exit status: 0 nothing is broken here, 1 something is or there is no such Node, 2 wrong usage.";
 
 constexpr const char* doctor_footer =

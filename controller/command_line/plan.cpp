@@ -12,7 +12,8 @@ constexpr const char* plan_footer =
     "configured, its address is one that no podCIDR may hold. Options that `run` has too are best the same. "
     "In the agent's\n"
     "pod they are, by its environment:\n"
-    "kubectl get nodes -o json | kubectl -n routelet exec -i POD -c routelet -- /routelet plan --nodes -\n"
+    "    kubectl get nodes -o json | kubectl -n routelet exec -i POD -c routelet -- /routelet plan --nodes "
+    "-\n"
     "Exit status: 0 there is a plan, 1 the Nodes, the kernel or the kubeconfig could not be read, 2 wrong "
     "usage.";
 
