@@ -11,6 +11,15 @@ void RouteCounters::count(std::string_view event, std::string_view cause, std::u
     of(took, cause).observe(took_seconds, times);
 }
 
+std::map<std::pair<std::string, std::string>, std::uint64_t> RouteCounters::none_yet()
+{
+    std::map<std::pair<std::string, std::string>, std::uint64_t> none;
+    for (const char* event : {"route-added", "route-replaced", "route-removed", "route-restored"})
+        for (const char* cause : {"start", "node", "kernel", "check", "retry"})
+            none[{event, cause}] = 0;
+    return none;
+}
+
 Histogram& RouteCounters::of(std::map<std::string, Histogram, std::less<>>& histograms,
                              std::string_view cause)
 {

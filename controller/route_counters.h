@@ -23,8 +23,9 @@ struct LastChange {
 
 // What the reconciler has done since the agent's start, for status and metrics.
 struct RouteCounters {
-    // By log event ("route-added") and cause ("node"); guards count.
-    std::map<std::pair<std::string, std::string>, std::uint64_t> changes{};
+    // By log event ("route-added") and cause ("node"); guards count. Each is there from the start, at 0:
+    // Prometheus' rate() and increase() do not see a step that a series begins with.
+    std::map<std::pair<std::string, std::string>, std::uint64_t> changes = none_yet();
     std::uint64_t failures = 0; // changes that the kernel refused, each time
     std::uint64_t overruns = 0; // notifications were lost
     std::uint64_t unread = 0;   // reading routes, links or addresses from the kernel failed
@@ -36,6 +37,7 @@ struct RouteCounters {
 
     // A batch of changes that took effect together.
     void count(std::string_view event, std::string_view cause, std::uint64_t times, double took_seconds);
+    static std::map<std::pair<std::string, std::string>, std::uint64_t> none_yet();
     static Histogram& of(std::map<std::string, Histogram, std::less<>>& histograms, std::string_view cause);
 };
 

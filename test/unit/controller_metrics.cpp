@@ -114,6 +114,7 @@ TEST_CASE("the metrics say what the status says", "[metrics]")
                              "routelet_routes_in_place 2",
                              "routelet_routes_refused 0",
                              "routelet_route_changes_total{change=\"restored\",cause=\"kernel\"} 3",
+                             "routelet_route_changes_total{change=\"restored\",cause=\"retry\"} 0",
                              "routelet_route_failures_total 2",
                              "routelet_kernel_overruns_total 0",
                              "routelet_kernel_read_failures_total 1",
