@@ -95,7 +95,7 @@ private:
     Readiness readiness_;
     std::vector<IpPrefix> pod_cidrs_; // that the CNI configuration was last checked with
     Cause::Clock::time_point unready_told_{};
-    ApiState api_;
+    ApiState api_{.since = std::chrono::system_clock::now()}; // connecting since the start
     CniConfigFile cni_config_;
     std::optional<ReservationSweep> sweep_;
     std::optional<ConnectionSweep> connection_sweep_;
