@@ -155,9 +155,14 @@ void NodeLife::check_cni_config()
                       mtu_of_pods());
 }
 
-std::uint32_t NodeLife::mtu_of_pods() const
+// While every link is down the one of before counts: pods that start meanwhile live on when it is up again.
+std::uint32_t NodeLife::mtu_of_pods()
 {
-    return options_.mtu != 0 ? options_.mtu : pod_mtu(reconciler_.plan(), reconciler_.local());
+    if (options_.mtu != 0)
+        return options_.mtu;
+    if (const std::uint32_t now = pod_mtu(reconciler_.plan(), reconciler_.local()); now != 0)
+        pod_mtu_ = now;
+    return pod_mtu_;
 }
 
 void NodeLife::note_api_works()

@@ -79,7 +79,7 @@ private:
     void tell_readiness(const Readiness& before);
     LogLine about_self(LogLevel level, const char* node_event, const char* router_event) const;
     void check_cni_config();
-    std::uint32_t mtu_of_pods() const;
+    std::uint32_t mtu_of_pods();
     std::vector<Finding> findings() const;
     std::vector<Finding> all_findings() const;
     Status status(const std::vector<Finding>& findings) const;
@@ -95,6 +95,7 @@ private:
     Readiness readiness_;
     std::vector<IpPrefix> pod_cidrs_; // that the CNI configuration was last checked with
     Cause::Clock::time_point unready_told_{};
+    std::uint32_t pod_mtu_ = 0; // as last known; 0: never
     ApiState api_{.since = std::chrono::system_clock::now()}; // connecting since the start
     CniConfigFile cni_config_;
     std::optional<ReservationSweep> sweep_;

@@ -158,7 +158,8 @@ std::vector<Look> look_at_mtu(const MachineFacts& machine)
         if (uplink.mtu != 0 && machine.largest_pod_mtu > uplink.mtu)
             looks.push_back(
                 broken("MTU", "pod-mtu-too-large",
-                       std::to_string(machine.pods_with_it) + " pods send packets of up to " +
+                       std::to_string(machine.pods_with_it) +
+                           (machine.pods_with_it == 1 ? " pod sends" : " pods send") + " packets of up to " +
                            std::to_string(machine.largest_pod_mtu) + " bytes, and " + uplink.name +
                            " passes " + std::to_string(uplink.mtu),
                        "delete these pods, so that they are made anew with what fits; or raise the "
