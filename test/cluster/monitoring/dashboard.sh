@@ -65,7 +65,7 @@ check "kustomize makes the ConfigMap of it, with the sidecar's label" configmap_
 
 mkdir -p "$state" "$work/tsdb"
 make_host control 10 && make_node node02 && make_node node03 || fail "cannot make network namespaces"
-start_api >/dev/null || within 30 kube get --raw /readyz >/dev/null || fail "the lab's API server does not answer: $(tail -n 3 "$state/api-server.log")"
+start_api >/dev/null || fail "the lab's API server does not answer: $(tail -n 3 "$state/api-server.log")"
 for node in node02 node03; do
     node_json $node | kube_create >/dev/null || fail "cannot make Node $node"
     mkdir -p "$state/$node/ipam" "$state/$node/run" && ln -s ../ipam "$state/$node/run/ipam" # the agent's folder for what pods.sh has elsewhere
