@@ -150,7 +150,7 @@ in_node()
 {
     local name=$1
     shift
-    nsenter --target "$(cat "$nodes/$name/machine.pid")" --mount --uts --net --pid --root --wd=/ \
+    nsenter --target "$(cat "$nodes/$name/machine.pid")" --mount --uts --net --pid --root --wdns=/ \
         env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/opt/kubernetes HOME=/root "$@"
 }
 
