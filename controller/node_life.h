@@ -95,7 +95,7 @@ private:
     Readiness readiness_;
     std::vector<IpPrefix> pod_cidrs_; // that the CNI configuration was last checked with
     Cause::Clock::time_point unready_told_{};
-    std::uint32_t pod_mtu_ = 0; // as last known; 0: never
+    std::uint32_t pod_mtu_ = 0;                               // as last known; 0: never
     ApiState api_{.since = std::chrono::system_clock::now()}; // connecting since the start
     CniConfigFile cni_config_;
     std::optional<ReservationSweep> sweep_;
