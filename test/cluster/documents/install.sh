@@ -20,4 +20,4 @@ follow "kubectl -n routelet rollout status daemonset routelet" admin "successful
 check "all nodes become Ready"                          within 30 are_ready node01 node02 node03
 follow "kubectl get nodes" admin "node01 Ready" "node02 Ready" "node03 Ready"
 guarded() { in_node node01 ip route show type unreachable proto 82 >"$work/why" && grep --quiet '^unreachable 10.244.0.0/16 ' "$work/why"; }
-check "and have the options that were set in the manifest" guarded
+check "and have the options that were set in the manifest" within 5 guarded
