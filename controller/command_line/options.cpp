@@ -3,6 +3,7 @@
 #include "base/version.h"
 #include "controller/command_line/commands.h"
 
+#include <cstdlib>
 #include <iostream>
 
 namespace routelet::controller {
@@ -15,6 +16,18 @@ constexpr const char* description = "Routelet keeps this machine's kernel routes
 std::string version_text()
 {
     return std::string(version()) + " (" + std::string(commit()) + ")";
+}
+
+// CLI11 from 2.4 on passes over a variable whose value the option's validator refuses, and says nothing.
+void check_environment(const CLI::App& command)
+{
+    for (const CLI::Option* option : command.get_options()) {
+        const std::string& name = option->get_envname();
+        const char* value = name.empty() ? nullptr : std::getenv(name.c_str());
+        if (value != nullptr && *value != '\0' && option->empty())
+            throw CLI::ValidationError(name, std::string(value) + " is no value of " + option->get_name() +
+                                                 " (" + option->get_type_name() + ")");
+    }
 }
 
 } // namespace
@@ -40,6 +53,8 @@ CommandLine parse_command_line(int argc, const char* const* argv)
 
     try {
         app.parse(argc, argv);
+        for (const CLI::App* command : app.get_subcommands())
+            check_environment(*command);
         return line;
     } catch (const CLI::ParseError& error) {
         const bool is_answer = error.get_exit_code() == 0; // --help, --version

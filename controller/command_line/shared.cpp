@@ -1,5 +1,6 @@
 #include "controller/command_line/shared.h"
 
+#include <algorithm>
 #include <limits>
 
 namespace routelet::controller {
@@ -8,10 +9,18 @@ namespace {
 const std::map<std::string, Role> roles = {{"node", Role::node}, {"router", Role::router}};
 const std::map<std::string, OffLink> off_links = {{"skip", OffLink::skip}, {"gateway", OffLink::gateway}};
 
+// Of one prefix, or of several separated by commas: CLI11 from 2.4 on shows a validator an environment
+// variable as a whole, and passes over one that it refuses.
 std::string check_prefix(const std::string& text)
 {
-    const auto prefix = IpPrefix::parse(text);
-    return prefix ? std::string{} : prefix.error().text();
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const auto end = std::min(text.find(',', begin), text.size());
+        const auto prefix = IpPrefix::parse(std::string_view(text).substr(begin, end - begin));
+        if (!prefix)
+            return prefix.error().text();
+        begin = end + 1;
+    }
+    return {};
 }
 
 std::string check_health_address(const std::string& text)

@@ -9,6 +9,15 @@ for node in node01 node02 node03; do
 done
 sleep 2 # until containerd has read it
 
+# The image's own CLI11, which is newer than that of the oldest distribution.
+must admin run wrong --image="localhost/routelet:v$(<"$repository/VERSION")" --image-pull-policy=Never --restart=Never \
+    --env=ROUTELET_CLUSTER_CIDR=10.244.0.0/16,nonsense --command -- /routelet plan --nodes /dev/null --node-name node01 >/dev/null
+status_of_wrong() { admin get pod wrong -o 'jsonpath={.status.containerStatuses[0].state.terminated.exitCode}'; }
+check "a value that an option cannot have is refused"   within 30 equal 2 status_of_wrong
+names_the_option() { admin logs wrong >"$work/why" 2>&1; a_line_has "$work/why" ROUTELET_CLUSTER_CIDR nonsense; }
+check "with the variable's name"                        names_the_option
+must admin delete pod wrong --now >/dev/null
+
 must admin apply -f - >/dev/null <<'YAML'
 apiVersion: apps/v1
 kind: DaemonSet
