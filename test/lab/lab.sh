@@ -113,3 +113,6 @@ remove_lab()
     remove_hosts
     rm -rf "$state"
 } 2>/dev/null
+
+# Whether every line of the agents' logs and histories is as docs/troubleshooting.md has its event: level and fields.
+logs_are_as_documented() { "$repository/test/support/catalogue" "$repository/docs/troubleshooting.md" $(find "$state" -name agent.log -o -name history.log) >"$work/why"; }
