@@ -6,9 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <sstream>
+#include <tuple>
+#include <utility>
 
 namespace routelet::controller {
 namespace {
@@ -47,33 +51,60 @@ void write_api(Exposition& out, const ApiState& api)
         out.sample(seconds_of(*api.heard));
 }
 
+constexpr std::array families = {IpFamily::v4, IpFamily::v6};
+
+// Of a podCIDR as the Node has it; empty when it has none, or one that does not parse.
+std::string_view family_of(const std::string& pod_cidr)
+{
+    const auto prefix = IpPrefix::parse(pod_cidr);
+    return prefix ? to_string(prefix->family()) : std::string_view();
+}
+
 void write_pod_cidrs(Exposition& out, const Plan& plan)
 {
-    std::map<std::pair<NodeState, Reason>, std::size_t> reasons;
-    for (const Verdict& verdict : plan.verdicts)
+    using Key = std::pair<NodeState, std::string_view>;
+    std::map<Key, std::size_t> counts;
+    for (const auto& [state, count] : count_states(plan)) // each state is there, at 0
+        for (const IpFamily family : families)
+            counts[{state, to_string(family)}] = 0;
+    std::map<std::tuple<NodeState, Reason, std::string_view>, std::size_t> reasons;
+    for (const PlannedRoute& route : plan.routes)
+        ++counts[{NodeState::routed, to_string(route.destination.family())}];
+    for (const Verdict& verdict : plan.verdicts) {
+        const std::string_view family = family_of(verdict.destination);
+        ++counts[{verdict.state, family}];
         if (verdict.reason != Reason::none)
-            ++reasons[{verdict.state, verdict.reason}];
+            ++reasons[{verdict.state, verdict.reason, family}];
+    }
     out.gauge("routelet_pod_cidrs", "podCIDRs of all nodes, by what becomes of them here.");
-    for (const auto& [state, count] : count_states(plan))
-        out.sample(static_cast<double>(count), {{"state", to_string(state)}});
+    for (const auto& [what, count] : counts)
+        out.sample(static_cast<double>(count), {{"state", to_string(what.first)}, {"family", what.second}});
     out.gauge("routelet_pod_cidrs_without_route", "podCIDRs that are pending or refused, by reason.");
     for (const auto& [why, count] : reasons)
-        out.sample(static_cast<double>(count),
-                   {{"state", to_string(why.first)}, {"reason", to_string(why.second)}});
+        out.sample(static_cast<double>(count), {{"state", to_string(std::get<NodeState>(why))},
+                                                {"reason", to_string(std::get<Reason>(why))},
+                                                {"family", std::get<std::string_view>(why)}});
+}
+
+// `family_of_one` gives the family of an element.
+template <class Range, class FamilyOfOne>
+void write_by_family(Exposition& out, const Range& range, FamilyOfOne family_of_one)
+{
+    for (const IpFamily family : families)
+        out.sample(static_cast<double>(std::ranges::count(range, family, family_of_one)),
+                   {{"family", to_string(family)}});
 }
 
 void write_routes(Exposition& out, const Status& status)
 {
     out.gauge("routelet_routes_planned", "Routes to other nodes' pods that there should be.");
-    for (const IpFamily family : {IpFamily::v4, IpFamily::v6})
-        out.sample(static_cast<double>(std::ranges::count_if(
-                       status.plan.routes,
-                       [family](const PlannedRoute& route) { return route.destination.family() == family; })),
-                   {{"family", to_string(family)}});
+    write_by_family(out, status.plan.routes,
+                    [](const PlannedRoute& route) { return route.destination.family(); });
     out.gauge("routelet_routes_in_place", "Of those, the ones that the kernel has.");
-    out.sample(static_cast<double>(status.routes_in_place));
+    for (const IpFamily family : families)
+        out.sample(static_cast<double>(status.routes_in_place.of(family)), {{"family", to_string(family)}});
     out.gauge("routelet_routes_refused", "Routes that the kernel refuses now.");
-    out.sample(static_cast<double>(status.refusals.size()));
+    write_by_family(out, status.refusals, [](const auto& refusal) { return refusal.first.family(); });
 }
 
 // "route-added": "added".

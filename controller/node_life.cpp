@@ -245,7 +245,7 @@ Status NodeLife::status(const std::vector<Finding>& findings) const
             .local = reconciler_.local(),
             .last_change = reconciler_.counters().last,
             .refusals = reconciler_.failures(),
-            .routes_in_place = reconciler_.readiness_facts().routes_in_place};
+            .routes_in_place = reconciler_.planned_in_place()};
 }
 
 // Of the ranges that the network configuration gives out.

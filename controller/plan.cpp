@@ -422,6 +422,12 @@ private:
 
 } // namespace
 
+std::string_view LocalFacts::link_name(netlink::IfIndex link) const noexcept
+{
+    const auto found = std::ranges::find(networks, link, &OnLinkNetwork::link);
+    return found == networks.end() ? std::string_view() : found->link_name;
+}
+
 std::string_view to_string(NodeState state) noexcept
 {
     constexpr std::array<std::string_view, 5> names = {"routed", "self", "gateway", "pending", "refused"};

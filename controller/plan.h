@@ -39,6 +39,9 @@ struct LocalFacts {
     std::vector<OnLinkNetwork> networks;  // through links that are up
     std::vector<DefaultGateway> gateways; // of each family the one with the lowest metric first
 
+    // Of a link with one of those networks; empty for others.
+    std::string_view link_name(netlink::IfIndex link) const noexcept;
+
     friend bool operator==(const LocalFacts&, const LocalFacts&) = default;
 };
 
@@ -125,6 +128,17 @@ struct Verdict {
     std::string detail; // the values that led here
 
     friend bool operator==(const Verdict&, const Verdict&) = default;
+};
+
+// Of each family so many.
+struct FamilyCounts {
+    std::size_t v4 = 0;
+    std::size_t v6 = 0;
+
+    std::size_t of(IpFamily family) const noexcept { return family == IpFamily::v4 ? v4 : v6; }
+    std::size_t total() const noexcept { return v4 + v6; }
+
+    friend bool operator==(const FamilyCounts&, const FamilyCounts&) = default;
 };
 
 // Invariant: no two destinations overlap; own podCIDRs and those left to the gateway count as well. Each

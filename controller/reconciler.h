@@ -81,6 +81,9 @@ public:
     // Routes to other nodes' pods; guards of the own podCIDRs do not count.
     std::size_t routes_in_place() const noexcept { return mirror_.own_routes().size() - mirror_.guards(); }
 
+    // Of those that are planned.
+    FamilyCounts planned_in_place() const noexcept { return history_.in_place(plan_); }
+
     // What is known, for readiness and status; valid until the next call that is not const.
     ReadinessFacts readiness_facts() const;
     const Plan& plan() const noexcept { return plan_; }

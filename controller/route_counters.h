@@ -30,15 +30,16 @@ struct RouteCounters {
     std::uint64_t overruns = 0; // notifications were lost
     std::uint64_t unread = 0;   // reading routes, links or addresses from the kernel failed
     std::optional<LastChange> last{};
-    std::map<std::string, Histogram, std::less<>>
-        took{}; // by cause: from the event's being read to the kernel's having it
-    std::map<std::string, Histogram, std::less<>>
-        reconciling{}; // by cause: each reconciliation, whether it changed anything or not
+    // By cause; each is there from the start, too.
+    using Histograms = std::map<std::string, Histogram, std::less<>>;
+    Histograms took = empty_histograms();        // from the event's being read to the kernel's having it
+    Histograms reconciling = empty_histograms(); // each reconciliation, whether it changed anything or not
 
     // A batch of changes that took effect together.
     void count(std::string_view event, std::string_view cause, std::uint64_t times, double took_seconds);
     static std::map<std::pair<std::string, std::string>, std::uint64_t> none_yet();
-    static Histogram& of(std::map<std::string, Histogram, std::less<>>& histograms, std::string_view cause);
+    static Histograms empty_histograms();
+    static Histogram& of(Histograms& histograms, std::string_view cause);
 };
 
 } // namespace routelet::controller

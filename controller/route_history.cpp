@@ -82,6 +82,15 @@ void RouteHistory::forget(const IpPrefix& destination)
     guards_.erase(destination);
 }
 
+FamilyCounts RouteHistory::in_place(const Plan& plan) const noexcept
+{
+    FamilyCounts counts;
+    for (std::size_t i = 0; i < plan.routes.size(); ++i)
+        if (standings_[i].is_in_place)
+            ++(plan.routes[i].destination.family() == IpFamily::v4 ? counts.v4 : counts.v6);
+    return counts;
+}
+
 std::string_view RouteHistory::node_of(const Plan& plan, const IpPrefix& destination,
                                        std::string_view self) const
 {

@@ -33,6 +33,7 @@ public:
     std::string_view node_of(const Plan& plan, const IpPrefix& destination, std::string_view self) const;
     // Planned routes that are in place, guards not counted.
     std::size_t in_place() const noexcept { return in_place_; }
+    FamilyCounts in_place(const Plan& plan) const noexcept;
 
 private:
     // Of each planned route, at the same position.

@@ -74,18 +74,12 @@ json state_of(std::string_view node, std::string_view destination, NodeState sta
             {"since", to_rfc3339(since)}};
 }
 
-std::string link_name(const LocalFacts& local, netlink::IfIndex link)
-{
-    const auto found = std::ranges::find(local.networks, link, &OnLinkNetwork::link);
-    return found == local.networks.end() ? "" : found->link_name;
-}
-
 // Where a routed podCIDR's packets go, and what the kernel said when it refused that.
 json state_of(const Status& status, const PlannedRoute& route, std::chrono::sys_seconds since)
 {
     json node = state_of(route.node->name, route.destination.to_string(), NodeState::routed, since);
     node["nextHop"] = route.gateway.to_string();
-    node["dev"] = link_name(status.local, route.link);
+    node["dev"] = status.local.link_name(route.link);
     if (const auto refusal = status.refusals.find(route.destination); refusal != status.refusals.end())
         node["error"] = refusal->second;
     return node;
@@ -338,7 +332,7 @@ std::string to_json(const Status& status)
         {"state", to_string(status.readiness.state)},
         {"conditions", conditions_of(status.readiness)},
         {"podCIDRs", pod_cidrs},
-        {"routes", {{"planned", status.plan.routes.size()}, {"inPlace", status.routes_in_place}}},
+        {"routes", {{"planned", status.plan.routes.size()}, {"inPlace", status.routes_in_place.total()}}},
         {"counts", counts_of(status.plan)},
         {"api", to_object(status.api, status.api_url)},
         {"findings", findings},

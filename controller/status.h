@@ -41,7 +41,7 @@ struct Status {
     const LocalFacts& local;
     const std::optional<LastChange>& last_change;
     const std::map<IpPrefix, std::string>& refusals; // routes that the kernel refused, and its words
-    std::size_t routes_in_place = 0;
+    FamilyCounts routes_in_place{};                  // of those that are planned
 };
 
 // /status: one JSON object.

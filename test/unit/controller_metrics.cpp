@@ -47,7 +47,7 @@ struct Measured {
                             .local = local,
                             .last_change = routes.last,
                             .refusals = refusals,
-                            .routes_in_place = 2};
+                            .routes_in_place = {.v4 = 1, .v6 = 1}};
         return to_metrics({.status = status, .routes = routes, .ipam = ipam, .process = process});
     }
 };
@@ -100,28 +100,33 @@ TEST_CASE("the metrics say what the status says", "[metrics]")
     measured.api.heard = std::chrono::system_clock::from_time_t(1767225610);
     const std::string text = measured.text();
 
-    for (const char* line : {"routelet_ready 1",
-                             "routelet_condition_met{condition=\"routes\"} 1",
-                             "routelet_finding{code=\"cni-config-shadowed\"} 1",
-                             "routelet_api_up 1",
-                             "routelet_api_state_since_timestamp_seconds 1767225600",
-                             "routelet_pod_cidrs{state=\"routed\"} 2",
-                             "routelet_pod_cidrs{state=\"self\"} 1",
-                             "routelet_pod_cidrs{state=\"pending\"} 0",
-                             "routelet_pod_cidrs_without_route{state=\"refused\",reason=\"overlaps-node\"} 1",
-                             "routelet_routes_planned{family=\"IPv4\"} 1",
-                             "routelet_routes_planned{family=\"IPv6\"} 1",
-                             "routelet_routes_in_place 2",
-                             "routelet_routes_refused 0",
-                             "routelet_route_changes_total{change=\"restored\",cause=\"kernel\"} 3",
-                             "routelet_route_changes_total{change=\"restored\",cause=\"retry\"} 0",
-                             "routelet_route_failures_total 2",
-                             "routelet_kernel_overruns_total 0",
-                             "routelet_kernel_read_failures_total 1",
-                             "routelet_watch_last_event_timestamp_seconds 1767225610",
-                             "routelet_event_to_kernel_seconds_bucket{cause=\"kernel\",le=\"0.0005\"} 3",
-                             "routelet_ipam_addresses_reserved{family=\"IPv4\"} 7",
-                             "routelet_ipam_addresses{family=\"IPv4\"} 253"}) {
+    for (const char* line :
+         {"routelet_ready 1",
+          "routelet_condition_met{condition=\"routes\"} 1",
+          "routelet_finding{code=\"cni-config-shadowed\"} 1",
+          "routelet_api_up 1",
+          "routelet_api_state_since_timestamp_seconds 1767225600",
+          "routelet_pod_cidrs{state=\"routed\",family=\"IPv4\"} 1",
+          "routelet_pod_cidrs{state=\"routed\",family=\"IPv6\"} 1",
+          "routelet_pod_cidrs{state=\"self\",family=\"IPv4\"} 1",
+          "routelet_pod_cidrs{state=\"pending\",family=\"IPv6\"} 0",
+          "routelet_pod_cidrs_without_route{state=\"refused\",reason=\"overlaps-node\",family=\"IPv4\"} 1",
+          "routelet_routes_planned{family=\"IPv4\"} 1",
+          "routelet_routes_planned{family=\"IPv6\"} 1",
+          "routelet_routes_in_place{family=\"IPv4\"} 1",
+          "routelet_routes_in_place{family=\"IPv6\"} 1",
+          "routelet_routes_refused{family=\"IPv6\"} 0",
+          "routelet_route_changes_total{change=\"restored\",cause=\"kernel\"} 3",
+          "routelet_route_changes_total{change=\"restored\",cause=\"retry\"} 0",
+          "routelet_route_failures_total 2",
+          "routelet_kernel_overruns_total 0",
+          "routelet_kernel_read_failures_total 1",
+          "routelet_watch_last_event_timestamp_seconds 1767225610",
+          "routelet_event_to_kernel_seconds_bucket{cause=\"kernel\",le=\"0.0005\"} 3",
+          "routelet_event_to_kernel_seconds_count{cause=\"node\"} 0",
+          "routelet_reconciliation_seconds_bucket{cause=\"check\",le=\"+Inf\"} 0",
+          "routelet_ipam_addresses_reserved{family=\"IPv4\"} 7",
+          "routelet_ipam_addresses{family=\"IPv4\"} 253"}) {
         CAPTURE(line);
         CHECK_THAT(text, has_text("\n" + std::string(line) + "\n"));
     }

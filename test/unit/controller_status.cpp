@@ -52,7 +52,7 @@ struct Described {
                         .local = local,
                         .last_change = last_change,
                         .refusals = refusals,
-                        .routes_in_place = 1});
+                        .routes_in_place = {.v4 = 1}});
     }
 };
 
