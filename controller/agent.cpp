@@ -2,6 +2,7 @@
 
 #include "base/version.h"
 #include "controller/egress_task.h"
+#include "controller/neighbor_task.h"
 #include "controller/node_life.h"
 #include "controller/reconciler.h"
 #include "k8sclient/node_reflector.h"
@@ -43,7 +44,7 @@ public:
         : io_(io), log_(log), monitor_(std::move(monitor)),
           reconciler_(kernel, log, with_api_servers(options.reconciler, cluster)),
           life_(io, options.life, log, reconciler_, cluster), egress_(io, options.egress, log),
-          check_interval_(options.check_interval), timer_(io)
+          neighbors_(io, log, reconciler_), check_interval_(options.check_interval), timer_(io)
     {
         life_.add_findings([this] { return egress_.findings(); });
     }
@@ -107,6 +108,7 @@ private:
     Reconciler reconciler_;
     NodeLife life_;
     EgressTask egress_;
+    NeighborTask neighbors_;
     std::chrono::seconds check_interval_;
 
     bool listed_ = false;
@@ -134,6 +136,7 @@ void Agent::start()
     asio::co_spawn(io_, watch_kernel(), rethrow);
     asio::co_spawn(io_, check_now_and_then(), rethrow);
     asio::co_spawn(io_, egress_.watch(), rethrow);
+    asio::co_spawn(io_, neighbors_.watch(), rethrow);
     life_.start(rethrow);
 }
 
