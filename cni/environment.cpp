@@ -1,5 +1,6 @@
 #include "cni/environment.h"
 
+#include "base/join.h"
 #include "cni/error.h"
 
 #include <algorithm>
@@ -43,7 +44,7 @@ Result<> check_presence(Verb verb, const AttachmentId& id, const std::string& ne
     std::string missing;
     const auto need = [&missing](const char* name, const std::string& value) {
         if (value.empty())
-            missing += (missing.empty() ? "" : ",") + std::string(name);
+            append_item(missing, name, ",");
     };
     need("CNI_CONTAINERID", id.container);
     need("CNI_IFNAME", id.interface);

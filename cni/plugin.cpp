@@ -1,5 +1,6 @@
 #include "cni/plugin.h"
 
+#include "base/join.h"
 #include "cni/attachment.h"
 #include "cni/check.h"
 #include "cni/config.h"
@@ -224,8 +225,7 @@ Result<> gc(const Config& config)
         if (is_valid)
             continue;
         if (auto removed = remove_stale(*host, id, config.network); !removed)
-            problems +=
-                (problems.empty() ? "" : "; ") + host_interface_alias(id) + ": " + removed.error().text();
+            append_item(problems, host_interface_alias(id) + ": " + removed.error().text(), "; ");
     }
     if (!problems.empty())
         return failure(ErrorCode::system_failure, "could not remove stale attachments: " + problems);

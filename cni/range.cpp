@@ -1,5 +1,6 @@
 #include "cni/range.h"
 
+#include "base/join.h"
 #include "cni/error.h"
 
 #include <algorithm>
@@ -143,10 +144,7 @@ IpAddress RangeSet::after(const IpAddress& address) const noexcept
 
 std::string RangeSet::to_string() const
 {
-    std::string text;
-    for (const AddressRange& range : ranges_)
-        text += (text.empty() ? "" : ", ") + range.to_string();
-    return text;
+    return joined(ranges_, ", ", &AddressRange::to_string);
 }
 
 } // namespace routelet::cni

@@ -1,5 +1,6 @@
 #include "cni/spoof_check.h"
 
+#include "base/join.h"
 #include "cni/error.h"
 #include "cni/living.h"
 #include "netlink/neighbor.h"
@@ -134,11 +135,6 @@ std::vector<netlink::Request> replace_both(const PodSources& sources)
     return requests;
 }
 
-std::string joined(const std::string& a, const std::string& b)
-{
-    return a.empty() || b.empty() ? a + b : a + ", " + b;
-}
-
 } // namespace
 
 // What there is, and what there should be.
@@ -152,10 +148,10 @@ struct SpoofCheck::Found {
 
     std::string text() const
     {
-        const std::string ports = unlocked.ports == 0 ? std::string()
-                                                      : std::to_string(unlocked.ports) +
-                                                            " ports are not locked to their MAC address";
-        return joined(difference, ports);
+        std::string all = difference;
+        if (unlocked.ports != 0)
+            append_item(all, std::to_string(unlocked.ports) + " ports are not locked to their MAC address");
+        return all;
     }
 };
 

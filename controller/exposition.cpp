@@ -1,5 +1,7 @@
 #include "controller/exposition.h"
 
+#include "base/join.h"
+
 #include <charconv>
 #include <cmath>
 
@@ -56,9 +58,9 @@ void Exposition::line(std::string_view suffix, Labels labels, std::string_view b
     text_ += name_ + std::string(suffix);
     std::string inside;
     for (const auto& [name, content] : labels)
-        inside += (inside.empty() ? "" : ",") + std::string(name) + "=\"" + escaped(content) + "\"";
+        append_item(inside, std::string(name) + "=\"" + escaped(content) + "\"", ",");
     if (!bound.empty())
-        inside += (inside.empty() ? "le=\"" : ",le=\"") + std::string(bound) + "\"";
+        append_item(inside, "le=\"" + std::string(bound) + "\"", ",");
     if (!inside.empty())
         text_ += "{" + inside + "}";
     text_ += " " + text_of(value) + "\n";

@@ -1,6 +1,7 @@
 #include "controller/forwarding.h"
 
 #include "base/file.h"
+#include "base/join.h"
 
 #include <algorithm>
 #include <set>
@@ -101,7 +102,7 @@ std::vector<Finding> find_forwarding_off(const Plan& plan, const LocalFacts& loc
     std::string affected;
     for (const std::string& link : links_of_ipv6_routes(plan, local))
         if (!forwards_ipv6(link, conf))
-            affected += (affected.empty() ? "" : ", ") + link;
+            append_item(affected, link);
     if (affected.empty())
         return {};
     return {{"forwarding-off",

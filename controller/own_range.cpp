@@ -1,19 +1,10 @@
 #include "controller/own_range.h"
 
+#include "base/join.h"
+
 #include <algorithm>
 
 namespace routelet::controller {
-namespace {
-
-std::string joined(const std::vector<IpPrefix>& networks)
-{
-    std::string text;
-    for (const IpPrefix& network : networks)
-        text += (text.empty() ? "" : ", ") + network.to_string();
-    return text;
-}
-
-} // namespace
 
 std::vector<Finding> find_old_ranges(const Plan& plan, const LocalFacts& local, const std::string& node_name)
 {
@@ -28,7 +19,7 @@ std::vector<Finding> find_old_ranges(const Plan& plan, const LocalFacts& local, 
         findings.push_back(
             {"pod-cidr-changed",
              network.link_name + " has " + old_range + ", and this node's podCIDR is " +
-                 joined(plan.own_pod_cidrs) +
+                 joined(plan.own_pod_cidrs, ", ", &IpPrefix::to_string) +
                  " now: pods with addresses of the old range live on, but other nodes do not reach them",
              "list this node's pods (kubectl get pods -A -o wide --field-selector spec.nodeName=" +
                  node_name +

@@ -1,6 +1,7 @@
 #include "controller/status.h"
 
 #include "base/age.h"
+#include "base/join.h"
 #include "base/rfc3339.h"
 #include "base/version.h"
 
@@ -179,7 +180,7 @@ std::vector<Row> node_rows(const json& nodes, const StatusView& view)
             continue;
         std::string way = text_of(node, "nextHop") + text_of(node, "reason");
         if (const std::string detail = text_of(node, "detail"); !detail.empty())
-            way += (way.empty() ? "" : ": ") + detail;
+            append_item(way, detail, ": ");
         const std::string error = text_of(node, "error");
         if (!error.empty())
             way += ", refused by the kernel: " + error;
@@ -195,12 +196,9 @@ std::vector<Row> node_rows(const json& nodes, const StatusView& view)
     return rows;
 }
 
-std::string joined(const json& texts)
+std::string or_none(const std::string& list)
 {
-    std::string all;
-    for (const json& text : texts)
-        all += (all.empty() ? "" : ", ") + text.get<std::string>();
-    return all.empty() ? "none" : all;
+    return list.empty() ? "none" : list;
 }
 
 // "2 routed, 1 self".
@@ -209,8 +207,8 @@ std::string text_of_counts(const json& counts)
     std::string text;
     for (const auto& [state, count] : counts.items())
         if (count != 0)
-            text += (text.empty() ? "" : ", ") + count.dump() + " " + state;
-    return text.empty() ? "none" : text;
+            append_item(text, count.dump() + " " + state);
+    return or_none(text);
 }
 
 // How long the API server has said nothing, not even that it has nothing to say; empty while that is usual.
@@ -237,6 +235,7 @@ void write_head(std::ostream& out, const json& status, const StatusView& view)
     const auto painted = [&view](const std::string& state) {
         return view.painter.paint(state, colour_of(state));
     };
+    const auto text = [](const json& value) { return value.get<std::string>(); };
     const bool is_router = text_of(status, "role") == "router";
     const std::string state = painted(status.at("state"));
     if (is_router)
@@ -245,7 +244,7 @@ void write_head(std::ostream& out, const json& status, const StatusView& view)
         out << "node      " << text_of(status, "node") << ": " << state << "\n";
     out << "version   " << text_of(status, "version") << " (" << text_of(status, "commit") << ")\n";
     if (!is_router)
-        out << "podCIDRs  " << joined(status.at("podCIDRs")) << "\n";
+        out << "podCIDRs  " << or_none(joined(status.at("podCIDRs"), ", ", text)) << "\n";
     out << "routes    " << text_of_routes(status, view) << "\n";
     const json& api = status.at("api");
     const std::string error = text_of(api, "error");

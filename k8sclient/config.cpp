@@ -1,5 +1,6 @@
 #include "k8sclient/config.h"
 
+#include "base/join.h"
 #include "k8sclient/server_url.h"
 
 #include <algorithm>
@@ -20,7 +21,7 @@ std::string ClusterConfig::urls() const
 {
     std::string all;
     for (const Endpoint& one : servers())
-        all += (all.empty() ? "https://" : ", https://") + join_host_port(one.host, one.port) + path_prefix;
+        append_item(all, "https://" + join_host_port(one.host, one.port) + path_prefix);
     return all;
 }
 
@@ -56,7 +57,7 @@ Result<> override_servers(ClusterConfig& config, const std::vector<std::string>&
                               "server \"" + server + "\": only host and port can be replaced");
         if (std::ranges::find(endpoints, url->endpoint) != endpoints.end())
             continue;
-        names += (names.empty() ? "" : ", ") + join_host_port(url->endpoint.host, url->endpoint.port);
+        append_item(names, join_host_port(url->endpoint.host, url->endpoint.port));
         endpoints.push_back(std::move(url->endpoint));
     }
     if (config.tls_server_name.empty())

@@ -1,3 +1,4 @@
+#include "base/join.h"
 #include "k8sclient/config.h"
 #include "k8sclient/credentials.h"
 #include "k8sclient/kubeconfig_files.h"
@@ -149,7 +150,7 @@ Result<ClusterConfig> load_kubeconfig_list(std::string_view list, std::string_vi
         const bool is_new = std::ranges::find(paths, path) == paths.end();
         if (path.empty() || !is_new || !std::filesystem::exists(path, missing))
             continue;
-        names += (names.empty() ? "" : ":") + path.string();
+        append_item(names, path.string(), ":");
         paths.push_back(path);
     }
     if (paths.empty())

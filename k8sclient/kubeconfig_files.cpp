@@ -1,6 +1,7 @@
 #include "k8sclient/kubeconfig_files.h"
 
 #include "base/file.h"
+#include "base/join.h"
 
 namespace routelet::k8s {
 namespace {
@@ -106,7 +107,7 @@ std::string KubeconfigFiles::names_in(const char* list) const
     for (const KubeconfigMap& file : files_)
         for (const YAML::Node& entry : entries_of(file.map, list))
             if (entry.IsMap())
-                names += (names.empty() ? "" : ", ") + in_quotes(k8s::text_of(entry, "name"));
+                append_item(names, in_quotes(k8s::text_of(entry, "name")));
     return "its " + std::string(list) + ": " + (names.empty() ? "none" : names);
 }
 

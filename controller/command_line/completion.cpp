@@ -1,5 +1,6 @@
 #include "controller/command_line/completion.h"
 
+#include "base/join.h"
 #include "controller/command_line/commands.h"
 
 #include <algorithm>
@@ -45,14 +46,6 @@ struct Command {
     std::vector<Argument> options;
     std::vector<Argument> positionals;
 };
-
-std::string joined(const Texts& texts, std::string_view between)
-{
-    std::string all;
-    for (const std::string& text : texts)
-        all.append(all.empty() ? "" : between).append(text);
-    return all;
-}
 
 // A menu has a line for each.
 std::string first_clause(const std::string& text)

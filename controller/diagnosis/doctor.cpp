@@ -1,5 +1,7 @@
 #include "controller/diagnosis/doctor.h"
 
+#include "base/join.h"
+
 #include <algorithm>
 #include <array>
 
@@ -28,22 +30,14 @@ Look broken(const char* what, const char* code, std::string detail, std::string 
             .code = code};
 }
 
-std::string joined(const std::vector<std::string>& texts)
-{
-    std::string all;
-    for (const std::string& text : texts)
-        all += (all.empty() ? "" : ", ") + text;
-    return all;
-}
-
 template <class Wanted>
 std::string names_of(const std::vector<Uplink>& uplinks, Wanted wanted)
 {
-    std::vector<std::string> names;
+    std::string names;
     for (const Uplink& uplink : uplinks)
         if (wanted(uplink))
-            names.push_back(uplink.name);
-    return joined(names);
+            append_item(names, uplink.name);
+    return names;
 }
 
 std::string all_names(const std::vector<Uplink>& uplinks)
@@ -59,7 +53,7 @@ std::vector<Look> look_at_forwarding(const MachineFacts& machine)
     const bool has_pods = machine.largest_pod_mtu != 0 || machine.pod_bridge.empty();
     std::string off = names_of(machine.uplinks, [](const Uplink& uplink) { return !uplink.forwards_ipv4; });
     if (!machine.bridge_forwards_ipv4)
-        off += (off.empty() ? "" : ", ") + machine.pod_bridge;
+        append_item(off, machine.pod_bridge);
     if (!off.empty())
         looks.push_back(broken(
             "forwarding", "forwarding-off", "IPv4 packets that come in by " + off + " are not passed on",

@@ -1,5 +1,7 @@
 #include "controller/diagnosis/explain.h"
 
+#include "base/join.h"
+
 #include <nlohmann/json.hpp>
 
 #include <linux/neighbour.h>
@@ -202,11 +204,9 @@ std::vector<Look> look_at_forwarding(const Subject& subject, const PathFacts& pa
 {
     const auto family = to_string(subject.address->family());
     if (!path.not_forwarding.empty()) {
-        std::string links;
-        for (const std::string& link : path.not_forwarding)
-            links += (links.empty() ? "" : ", ") + link;
         return {{"forwarding", Outcome::broken,
-                 std::string(family) + " packets that come in by " + links + " are not passed on",
+                 std::string(family) + " packets that come in by " + joined(path.not_forwarding) +
+                     " are not passed on",
                  subject.address->family() == IpFamily::v4 ? "sysctl -w net.ipv4.ip_forward=1"
                                                            : "sysctl -w net.ipv6.conf.all.forwarding=1; see "
                                                              "forwarding-off in docs/troubleshooting.md"}};

@@ -1,5 +1,6 @@
 #include "controller/diagnosis/explain_command.h"
 
+#include "base/join.h"
 #include "controller/status_command.h"
 
 #include <algorithm>
@@ -55,7 +56,7 @@ int show_explanation(const ExplainOptions& options, std::ostream& out, std::ostr
     }
     std::string text;
     for (const Explanation& explanation : explanations)
-        text += (text.empty() ? "" : "\n") + to_text(explanation, Painter(options.output.colours));
+        append_item(text, to_text(explanation, Painter(options.output.colours)), "\n");
     out << formatted(to_json(explanations), text, options.output.format);
     return std::ranges::any_of(explanations, &Explanation::is_broken) ? is_broken : is_good;
 }

@@ -1,5 +1,7 @@
 #include "controller/diagnosis/look.h"
 
+#include "base/join.h"
+
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -56,10 +58,7 @@ std::string broken_parts(const std::vector<Look>& looks)
     for (const Look& look : looks)
         if (look.outcome == Look::Outcome::broken && std::ranges::find(parts, look.what) == parts.end())
             parts.push_back(look.what);
-    std::string text;
-    for (const std::string& part : parts)
-        text += (text.empty() ? "" : ", ") + part;
-    return text;
+    return joined(parts);
 }
 
 std::string to_json(const std::vector<Look>& looks)

@@ -1,5 +1,6 @@
 // A kubeconfig, or several that are merged: a zero byte stands between them. It lies in a folder where there
 // are also files for it to name, good ones and such as nobody should wait for.
+#include "base/join.h"
 #include "k8sclient/config.h"
 #include "k8sclient/exec_credential.h"
 #include "test/fuzz/target.h"
@@ -156,7 +157,7 @@ Result<k8s::ClusterConfig> load(const fs::path& folder, const std::vector<std::s
     for (const std::string& file : files) {
         const fs::path path = folder / ("config" + std::to_string(list.size()));
         write(path, file);
-        list += (list.empty() ? "" : ":") + path.string();
+        append_item(list, path.string(), ":");
     }
     return files.size() == 1 ? k8s::load_kubeconfig(list) : k8s::load_kubeconfig_list(list);
 }

@@ -1,5 +1,6 @@
 // `routelet plan` on the real kernel.
 #include "controller/plan_command.h"
+#include "base/join.h"
 #include "test/support/catch.h"
 #include "test/support/netns_fixture.h"
 
@@ -27,12 +28,13 @@ struct PlanningNode : NetnsFixture {
 
     void add_node(const std::string& number, const std::string& range)
     {
-        nodes +=
-            (nodes.empty() ? "" : ",") +
+        append_item(
+            nodes,
             (R"({"kind":"Node","metadata":{"name":"node0)" + number + R"(","creationTimestamp":"2026-01-0)" +
              number + R"(T00:00:00Z"},"spec":{"podCIDRs":["10.244.)" + range + R"(.0/24","fd00:10:244:)" +
              range + R"(::/64"]},"status":{"addresses":[{"type":"InternalIP","address":"192.168.1.1)" +
-             number + R"("},{"type":"InternalIP","address":"fd00:1::1)" + number + R"("}]}})");
+             number + R"("},{"type":"InternalIP","address":"fd00:1::1)" + number + R"("}]}})"),
+            ",");
     }
     std::string plan(PlanCommandOptions::Output output)
     {

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/ip.h"
+#include "base/join.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -142,7 +143,7 @@ std::string alternative_names(const std::vector<std::string>& names)
 {
     std::string text;
     for (const auto& name : names)
-        text += (text.empty() ? "" : ",") + std::string(IpAddress::parse(name) ? "IP:" : "DNS:") + name;
+        append_item(text, (IpAddress::parse(name) ? "IP:" : "DNS:") + name, ",");
     return text;
 }
 

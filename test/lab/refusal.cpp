@@ -1,5 +1,7 @@
 #include "test/lab/refusal.h"
 
+#include "base/join.h"
+
 #include <utility>
 
 namespace routelet::lab {
@@ -95,7 +97,7 @@ Refusal invalid_options(const std::vector<FieldError>& errors)
     std::string text;
     for (const FieldError& error : errors) {
         causes.push_back({{"reason", error.reason}, {"message", error.message}, {"field", error.field}});
-        text += (text.empty() ? "" : ", ") + error.field + ": " + error.message;
+        append_item(text, error.field + ": " + error.message);
     }
     if (errors.size() > 1)
         text = "[" + text + "]";

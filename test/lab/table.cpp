@@ -1,5 +1,6 @@
 #include "test/lab/table.h"
 
+#include "base/join.h"
 #include "test/lab/time.h"
 
 namespace routelet::lab {
@@ -48,7 +49,7 @@ std::string node_roles(const Json& node)
         else if (label == "kubernetes.io/role" && value.is_string())
             role = value.get<std::string>();
         if (!role.empty())
-            roles += (roles.empty() ? "" : ",") + role;
+            append_item(roles, role, ",");
     }
     return or_else(roles, "<none>");
 }

@@ -1,3 +1,4 @@
+#include "base/join.h"
 #include "controller/node_table.h"
 #include "test/support/catch.h"
 
@@ -32,7 +33,7 @@ std::string shown(const NodeTable& table)
 {
     std::string text;
     for (const NodeRef& claim : table.nodes()) {
-        text += (text.empty() ? "" : " ") + claim->name + "=";
+        append_item(text, claim->name + "=", " ");
         for (const IpPrefix& cidr : claim->pod_cidrs)
             text += cidr.to_string();
     }
