@@ -2,6 +2,7 @@
 #include "base/result.h"
 #include "cni/host_port.h"
 #include "cni/netfilter.h"
+#include "cni/patience.h"
 #include "cni/report.h"
 #include "netlink/socket.h"
 
@@ -31,7 +32,7 @@ public:
     // Calls fail with try_again_later when another process has the lock for longer than `patience`.
     explicit HostPorts(
         std::filesystem::path directory, Report report = [](const LogLine&) {},
-        std::chrono::milliseconds patience = std::chrono::seconds(10));
+        std::chrono::milliseconds patience = patience_with_others);
 
     // Gives the attachment these ports, in place of those that it had; none, and nothing is done. A port of
     // an attachment that has had no interface for a minute, and was never released, is taken over. Fails with

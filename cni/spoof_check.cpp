@@ -3,6 +3,7 @@
 #include "base/join.h"
 #include "cni/error.h"
 #include "cni/living.h"
+#include "cni/patience.h"
 #include "netlink/neighbor.h"
 
 #include <algorithm>
@@ -25,11 +26,8 @@ const netlink::NftTableId on_bridge{spoof_check_table_name, NftFamily::bridge};
 
 using Clock = std::chrono::steady_clock;
 
-// Of many ADDs that start at once each makes what the others have read obsolete; they get through one by one,
-// and the last has waited for all others.
-constexpr std::chrono::seconds patience_of_add{10};
-
-// Differs from others', so that they do not meet again.
+// Of many ADDs that start at once each makes what the others have read obsolete; they get through one by one.
+// Differs from others' pauses, so that they do not meet again.
 void pause_a_little()
 {
     std::random_device random;
@@ -226,7 +224,7 @@ Result<> SpoofCheck::admit(Socket& host, const std::string& link, const std::vec
     if ((*netfilter)->execute_atomically(change_spoof_check_table({}, sources)))
         return {};
     // There is no table yet, or it has some of them from before.
-    const auto repaired = repair(host, link, patience_of_add);
+    const auto repaired = repair(host, link, patience_with_others);
     return repaired ? Result<>() : repaired.error();
 }
 
@@ -240,7 +238,7 @@ Result<> SpoofCheck::admit_routed(Socket& host)
         return netfilter_.explained(is_there.error());
     if (*is_there)
         return {};
-    const auto repaired = repair(host, {}, patience_of_add);
+    const auto repaired = repair(host, {}, patience_with_others);
     return repaired ? Result<>() : repaired.error();
 }
 

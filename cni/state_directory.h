@@ -1,6 +1,7 @@
 #pragma once
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "cni/patience.h"
 
 #include <chrono>
 #include <filesystem>
@@ -25,11 +26,11 @@ public:
     // Makes the folder where it is missing, waits for the lock, and empties a folder of an earlier boot.
     // Fails with try_again_later when the lock stays taken for that long.
     static Result<StateDirectory> open(const std::filesystem::path& path,
-                                       std::chrono::milliseconds patience = std::chrono::seconds(10));
+                                       std::chrono::milliseconds patience = patience_with_others);
     // The same, without making anything: empty when there is no such folder.
     static Result<std::optional<StateDirectory>>
     open_existing(const std::filesystem::path& path,
-                  std::chrono::milliseconds patience = std::chrono::seconds(10));
+                  std::chrono::milliseconds patience = patience_with_others);
 
     // Names are relative: "10.244.1.7", "by-id/...". Reading waits for nobody: a pipe or the like is an
     // error, see is_no_plain_file().
