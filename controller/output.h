@@ -9,6 +9,7 @@ struct OutputOptions {
     enum class Format {
         text,
         wide, // text with more columns, where there is a table
+        name, // text of names only, where there is such a table
         json,
         yaml,
     };

@@ -255,9 +255,21 @@ void write_head(std::ostream& out, const json& status, const StatusView& view)
         out << "          nothing heard of it for " << silence << "\n";
 }
 
-StatusSummary summarize(const json& status, const StatusView& view)
+// A Node with several podCIDRs is in there several times, one behind the other.
+void write_names(std::ostream& out, const json& nodes, const StatusFilter& filter)
 {
-    std::ostringstream out;
+    std::string last;
+    for (const json& node : nodes) {
+        const std::string name = text_of(node, "node");
+        if (!is_wanted(node, filter) || name == last)
+            continue;
+        out << name << "\n";
+        last = name;
+    }
+}
+
+void write_everything(std::ostream& out, const json& status, const StatusView& view)
+{
     write_head(out, status, view);
 
     out << "\nconditions\n";
@@ -276,6 +288,15 @@ StatusSummary summarize(const json& status, const StatusView& view)
 
     out << "\nnodes: " << text_of_counts(status.at("counts")) << "\n";
     write_table(out, node_rows(status.at("nodes"), view), view.painter);
+}
+
+StatusSummary summarize(const json& status, const StatusView& view)
+{
+    std::ostringstream out;
+    if (view.has_names_only)
+        write_names(out, status.at("nodes"), view.filter);
+    else
+        write_everything(out, status, view);
     return {.text = out.str(), .is_ready = text_of(status, "state") == to_string(Readiness::State::ready)};
 }
 

@@ -85,7 +85,8 @@ struct StatusFilter {
 };
 struct StatusView {
     StatusFilter filter{};
-    bool is_wide = false; // also the link, and what to do
+    bool is_wide = false;        // also the link, and what to do
+    bool has_names_only = false; // of the nodes, each once, a line each; nothing else
     Painter painter{};
     std::chrono::system_clock::time_point now = std::chrono::system_clock::now(); // for ages
 };

@@ -7,8 +7,6 @@
 namespace routelet::controller {
 namespace {
 
-constexpr std::chrono::seconds patience{5};
-
 constexpr int is_ready = 0;
 constexpr int is_not_ready = 1;
 
@@ -22,7 +20,7 @@ int refuse(const Error& why, const HttpAddress& health, std::ostream& errors)
 
 } // namespace
 
-Result<std::string> ask_for_status(const HttpAddress& agent)
+Result<std::string> ask_for_status(const HttpAddress& agent, std::chrono::seconds patience)
 {
     auto answer = http_get(agent, "/status", patience);
     if (!answer)
@@ -39,11 +37,12 @@ int show_status(const StatusOptions& options, std::ostream& out, std::ostream& e
     constexpr std::chrono::seconds pause(1);
     StatusView view{.filter = options.filter,
                     .is_wide = options.output.format == OutputOptions::Format::wide,
+                    .has_names_only = options.output.format == OutputOptions::Format::name,
                     .painter = Painter(options.output.colours)};
     const StatusView as_at_start = view; // ages are no change
     std::string shown;
     for (;;) {
-        const auto answer = ask_for_status(options.health);
+        const auto answer = ask_for_status(options.health, options.patience);
         view.now = std::chrono::system_clock::now();
         const auto summary = answer ? summarize_status(*answer, view) : answer.error();
         if (!summary && !options.watch)

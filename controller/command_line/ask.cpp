@@ -10,6 +10,8 @@ namespace routelet::controller {
 namespace {
 
 constexpr const char* status_footer =
+    "With -o name it is the names of the nodes, one a line, for programs; with json and yaml all that the "
+    "agent says.\n"
     "Exit status: 0 the node or router is ready, 1 it is not or no agent answers, 2 wrong usage.";
 
 constexpr const char* explain_footer =
@@ -68,6 +70,7 @@ void add_status_command(CLI::App& app, CommandLine& line)
 {
     struct Given {
         StatusOptions options;
+        unsigned timeout_seconds = usual_patience.count();
         HealthOption health;
         OutputChoice output;
     };
@@ -76,18 +79,23 @@ void add_status_command(CLI::App& app, CommandLine& line)
     given->health.add_to(*status, "Where this machine's agent serves its status");
     auto choices = formats;
     choices.emplace("wide", OutputOptions::Format::wide);
+    choices.emplace("name", OutputOptions::Format::name);
     given->output.add_to(*status, std::move(choices));
     StatusFilter& filter = given->options.filter;
-    status->add_option("--node", filter.node, "Of the nodes only the one of this name");
+    status->add_option("--node", filter.node, "Of the nodes only the one of this name")->type_name("NODE");
     status
         ->add_option("--state", filter.state,
                      "Of the nodes only those in this state: routed, self, gateway, pending, refused")
         ->check(CLI::IsMember({"routed", "self", "gateway", "pending", "refused"}));
     status->add_flag("--watch", given->options.watch,
                      "Show it again whenever something has changed, until a signal");
+    status->add_option("--timeout", given->timeout_seconds, "Seconds that the agent has for its answer")
+        ->check(CLI::Range(1U, 3600U))
+        ->capture_default_str();
     status->footer(status_footer);
     status->callback([&line, given] {
         given->options.health = given->health.agent();
+        given->options.patience = std::chrono::seconds(given->timeout_seconds);
         given->options.output = given->output.options();
         line.status = given->options;
     });

@@ -28,7 +28,7 @@ constexpr const char* footer =
 using Texts = std::vector<std::string>;
 
 // What follows an option, or stands for itself.
-enum class Takes { nothing, text, file, folder, choice };
+enum class Takes { nothing, text, file, folder, choice, node };
 
 struct Argument {
     Texts short_names; // without -
@@ -70,12 +70,20 @@ Texts choices_in(const std::string& type)
     return choices;
 }
 
+// By "NODE", or "ADDRESS|NODE".
+bool names_node(std::string_view type)
+{
+    return type.substr(type.rfind('|') + 1) == "NODE";
+}
+
 Takes taken_by(const CLI::Option& option, const std::string& type, const Texts& choices)
 {
     if (option.get_items_expected_max() == 0)
         return Takes::nothing;
     if (!choices.empty())
         return Takes::choice;
+    if (names_node(option.get_positional() ? option.get_name(true) : type))
+        return Takes::node;
     return type == "FILE" ? Takes::file : type == "DIR" ? Takes::folder : Takes::text;
 }
 
@@ -143,6 +151,14 @@ std::string with_backslashes(const std::string& text, std::string_view before)
     return escaped;
 }
 
+// What the shells ask for the names of Nodes: `routelet status -o name`. Errors are nothing that a line being
+// typed has room for, and nobody waits long there. `where` is the option --health-bind-address, if it is on
+// the line.
+std::string nodes_command(const std::string& program, const char* where)
+{
+    return "command " + program + " status -o name --timeout 2 " + where + " 2>/dev/null";
+}
+
 // --- bash
 
 std::string bash_reply(const Argument& argument)
@@ -154,6 +170,8 @@ std::string bash_reply(const Argument& argument)
         return "kind=-f";
     case Takes::folder:
         return "kind=-d";
+    case Takes::node:
+        return "kind=nodes";
     case Takes::nothing:
     case Takes::text:
         break;
@@ -194,11 +212,21 @@ void write_bash_words(std::ostream& out, const Command& command)
         << "    " << command.name << ":*) " << bash_reply(command.positionals.front()) << " ;;\n";
 }
 
+std::string bash_nodes_function(const std::string& program)
+{
+    return "_" + program + R"bash(_nodes()
+{
+    local where=''
+    [[ $COMP_LINE =~ --health-bind-address[=\ ]+([^\ ]+) ]] && where=--health-bind-address=${BASH_REMATCH[1]}
+    )bash" +
+           nodes_command(program, R"(${where:+"$where"})") + "\n}\n";
+}
+
 std::string bash_script(const std::string& program, const Command& self, const std::vector<Command>& commands)
 {
     std::ostringstream out;
     out << "# bash completion for " << program << "; see: " << program << " completion --help\n"
-        << "_" << program << "()\n{\n"
+        << bash_nodes_function(program) << "_" << program << "()\n{\n"
         << R"(    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' words='' kind='' i
     [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD - 2]} # --option=value is three words here
     [[ $word == = ]] && word=''
@@ -225,7 +253,12 @@ std::string bash_script(const std::string& program, const Command& self, const s
         << R"(        esac
         ;;
     esac
-    if [[ -n $kind ]]; then
+    if [[ $kind == nodes ]]; then
+        while IFS= read -r i; do # compgen -W would expand what a name may hold
+            [[ $i == "$word"* && $i != *[^a-zA-Z0-9.-]* ]] && COMPREPLY+=("$i")
+        done < <(_)"
+        << program << R"(_nodes)
+    elif [[ -n $kind ]]; then
         compopt -o filenames 2>/dev/null
         mapfile -t COMPREPLY < <(compgen $kind -- "$word")
     else
@@ -253,7 +286,7 @@ std::string zsh_text(const std::string& text)
 }
 
 // ":FILE:_files"
-std::string zsh_value(const Argument& argument)
+std::string zsh_value(const std::string& program, const Argument& argument)
 {
     if (argument.takes == Takes::nothing)
         return "";
@@ -265,6 +298,8 @@ std::string zsh_value(const Argument& argument)
         return start + "_files";
     case Takes::folder:
         return start + "_files -/";
+    case Takes::node:
+        return start + "_" + program + "_nodes";
     case Takes::nothing:
     case Takes::text:
         break;
@@ -274,14 +309,15 @@ std::string zsh_value(const Argument& argument)
 
 // Of each name a line, as _arguments of zshcompsys(1) has it: '(-o --output)--output=[text or
 // json]:TEXT:(json text)'
-void write_zsh_option(std::ostream& out, const Argument& option, std::string_view indent)
+void write_zsh_option(std::ostream& out, const std::string& program, const Argument& option,
+                      std::string_view indent)
 {
     const std::string others = option.repeats ? "*" : "(" + joined(names_of(option), " ") + ")";
     const auto write = [&](const std::string& name, const char* joint) {
         out << " \\\n"
             << indent
             << in_single_quotes(others + name + (option.takes == Takes::nothing ? "" : joint) + "[" +
-                                zsh_text(option.about) + "]" + zsh_value(option));
+                                zsh_text(option.about) + "]" + zsh_value(program, option));
     };
     for (const std::string& name : option.short_names)
         write("-" + name, "+");
@@ -289,26 +325,41 @@ void write_zsh_option(std::ostream& out, const Argument& option, std::string_vie
         write("--" + name, "=");
 }
 
+// Colons have backslashes in what _arguments keeps of the options before.
+std::string zsh_nodes_function(const std::string& program)
+{
+    return "_" + program + R"zsh(_nodes()
+{
+    local where=${opt_args[--health-bind-address]//\\:/:}
+    local -a names=(${(f)"$()zsh" +
+           nodes_command(program, "${where:+--health-bind-address=$where}") + R"zsh()"})
+    compadd "$@" -a names
+}
+)zsh";
+}
+
 std::string zsh_script(const std::string& program, const Command& self, const std::vector<Command>& commands)
 {
     std::ostringstream out;
     out << "#compdef " << program << "\n# zsh completion for " << program << "; see: " << program
-        << " completion --help\n_" << program << "()\n{\n    local state line\n    typeset -A opt_args\n"
+        << " completion --help\n"
+        << zsh_nodes_function(program) << "_" << program
+        << "()\n{\n    local state line\n    typeset -A opt_args\n"
         << "    local -a commands=(\n";
     for (const Command& command : commands)
         out << "        " << in_single_quotes(command.name + ":" + zsh_text(command.about)) << "\n";
     out << "    )\n    _arguments -C";
     for (const Argument& option : self.options)
-        write_zsh_option(out, option, "        ");
+        write_zsh_option(out, program, option, "        ");
     out << " \\\n        '1:command:->command' \\\n        '*::argument:->argument'\n"
         << "    case $state in\n    command) _describe command commands ;;\n    argument)\n        case "
            "$line[1] in\n";
     for (const Command& command : commands) {
         out << "        " << command.name << ")\n            _arguments";
         for (const Argument& option : command.options)
-            write_zsh_option(out, option, "                ");
+            write_zsh_option(out, program, option, "                ");
         for (const Argument& positional : command.positionals)
-            out << " \\\n                " << in_single_quotes("1" + zsh_value(positional));
+            out << " \\\n                " << in_single_quotes("1" + zsh_value(program, positional));
         out << "\n            ;;\n";
     }
     out << "        esac\n        ;;\n    esac\n}\n"
@@ -324,7 +375,7 @@ std::string fish_text(const std::string& text)
     return "'" + with_backslashes(text, "\\'") + "'";
 }
 
-std::string fish_value(const Argument& argument)
+std::string fish_value(const std::string& program, const Argument& argument)
 {
     switch (argument.takes) {
     case Takes::choice:
@@ -333,6 +384,8 @@ std::string fish_value(const Argument& argument)
         return " -r -F";
     case Takes::folder:
         return " -x -a '(__fish_complete_directories)'";
+    case Takes::node:
+        return " -x -a '(__" + program + "_nodes)'";
     case Takes::text:
         return " -x";
     case Takes::nothing:
@@ -341,14 +394,24 @@ std::string fish_value(const Argument& argument)
     return "";
 }
 
-void write_fish_option(std::ostream& out, const std::string& start, const Argument& option)
+void write_fish_option(std::ostream& out, const std::string& program, const std::string& start,
+                       const Argument& option)
 {
     out << start;
     for (const std::string& name : option.short_names)
         out << " -s " << name;
     for (const std::string& name : option.long_names)
         out << " -l " << name;
-    out << fish_value(option) << " -d " << fish_text(option.about) << "\n";
+    out << fish_value(program, option) << " -d " << fish_text(option.about) << "\n";
+}
+
+std::string fish_nodes_function(const std::string& program)
+{
+    return "function __" + program + R"fish(_nodes
+    set -l where (string match --regex -- '--health-bind-address[= ]+(\S+)' (commandline --current-process --cut-at-cursor))
+    set --query where[2] && set where --health-bind-address=$where[2]
+    )fish" +
+           nodes_command(program, "$where") + "\nend\n";
 }
 
 std::string fish_script(const std::string& program, const Command& self, const std::vector<Command>& commands)
@@ -356,19 +419,21 @@ std::string fish_script(const std::string& program, const Command& self, const s
     std::ostringstream out;
     const std::string start = "complete -c " + program;
     out << "# fish completion for " << program << "; see: " << program << " completion --help\n"
-        << start << " -f\n";
+        << fish_nodes_function(program) << start << " -f\n";
     for (const Argument& option : self.options)
-        write_fish_option(out, start + " -n __fish_use_subcommand", option);
+        write_fish_option(out, program, start + " -n __fish_use_subcommand", option);
     for (const Command& command : commands)
         out << start << " -n __fish_use_subcommand -a " << command.name << " -d " << fish_text(command.about)
             << "\n";
     for (const Command& command : commands) {
         const std::string here = start + " -n '__fish_seen_subcommand_from " + command.name + "'";
         for (const Argument& option : command.options)
-            write_fish_option(out, here, option);
+            write_fish_option(out, program, here, option);
         for (const Argument& positional : command.positionals)
             if (positional.takes == Takes::choice)
                 out << here << " -a '" << joined(positional.choices, " ") << "'\n";
+            else if (positional.takes == Takes::node)
+                out << here << " -a '(__" << program << "_nodes)'\n";
             else if (positional.takes == Takes::file || positional.takes == Takes::folder)
                 out << here << " -F\n";
     }

@@ -199,6 +199,9 @@ TEST_CASE_METHOD(EmptyEnvironment, "the status may be of some nodes, and watched
     CHECK(parsed.command.status->filter.state == "refused");
     CHECK(parsed.command.status->watch);
     CHECK(parsed.command.status->output.format == OutputOptions::Format::json);
+    CHECK(parsed.command.status->patience == std::chrono::seconds(5));
+    CHECK(parse("status", "--timeout 2").command.status->patience == std::chrono::seconds(2));
+    CHECK(parse("status", "--timeout 0").command.exit_status == exit_usage);
     CHECK(parse("status", "--state fine").command.exit_status == exit_usage);
     CHECK(parse("status", "--health-bind-address ''").command.exit_status == exit_usage);
 }
@@ -215,6 +218,7 @@ TEST_CASE_METHOD(EmptyEnvironment, "what is asked for is printed as text, JSON o
     CHECK(output("").format == Format::text);
     CHECK(output("-o wide").format == Format::wide);
     CHECK(output("-o yaml").format == Format::yaml);
+    CHECK(output("-o name").format == Format::name);
     CHECK(output("--color always").colours);
     CHECK_FALSE(output("--color never").colours);
 

@@ -192,6 +192,19 @@ TEST_CASE("a wide status has links and remedies as well", "[status]")
     CHECK_THAT(text, has_text("pod-cidr-not-unicast: why        " + advice + "\n"));
 }
 
+TEST_CASE("the names of the nodes alone are a line each, whatever the number of podCIDRs", "[status]")
+{
+    Described described;
+    described.plan.verdicts.push_back({"node02", "fd00::/64", NodeState::refused, Reason::none, ""});
+    const auto names = [&](const StatusFilter& filter) {
+        return need(summarize_status(described.text(), {.filter = filter, .has_names_only = true})).text;
+    };
+    CHECK(names({}) == "node01\nnode02\nnode03\nnode04\n");
+    CHECK(names({.state = "refused"}) == "node02\nnode04\n");
+    CHECK(names({.node = "node02"}) == "node02\n");
+    CHECK(names({.node = "node77"}).empty());
+}
+
 TEST_CASE("on a terminal good and bad have colours, and columns stay columns", "[status][output]")
 {
     Described described;
