@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <yaml-cpp/yaml.h>
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -57,6 +58,12 @@ bool wants_colours(int fd)
     const char* terminal = std::getenv("TERM");
     const bool is_dumb = terminal == nullptr || std::string_view(terminal) == "dumb";
     return ::isatty(fd) == 1 && !is_set("NO_COLOR") && !is_dumb;
+}
+
+bool wait_while_read(int fd, std::chrono::milliseconds time)
+{
+    pollfd one{.fd = fd, .events = 0, .revents = 0};
+    return ::poll(&one, 1, static_cast<int>(time.count())) <= 0; // an error or a hang-up is told unasked
 }
 
 std::string formatted(const std::string& json, const std::string& text, OutputOptions::Format format)

@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,9 @@ private:
 
 // Whether the file is a terminal, and its user has not asked for no colours (https://no-color.org).
 bool wants_colours(int fd);
+
+// Waits for that long, or until nobody is left who reads the pipe, or terminal. Whether somebody is.
+bool wait_while_read(int fd, std::chrono::milliseconds time);
 
 // What is to be printed, of the two that there are.
 std::string formatted(const std::string& json, const std::string& text, OutputOptions::Format format);

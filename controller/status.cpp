@@ -160,6 +160,8 @@ Colour colour_of(std::string_view state)
 
 std::string age_of(const std::string& since, const StatusView& view)
 {
+    if (!view.has_ages)
+        return since;
     const auto when = parse_rfc3339(since);
     return when ? to_age(std::chrono::floor<std::chrono::seconds>(view.now - *when)) : "";
 }

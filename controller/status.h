@@ -89,6 +89,7 @@ struct StatusView {
     bool has_names_only = false; // of the nodes, each once, a line each; nothing else
     Painter painter{};
     std::chrono::system_clock::time_point now = std::chrono::system_clock::now(); // for ages
+    bool has_ages = true; // false: since when, which stays the same while nothing happens
 };
 Result<StatusSummary> summarize_status(std::string_view json, const StatusView& view = {});
 

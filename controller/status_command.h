@@ -16,7 +16,9 @@ struct StatusOptions {
     std::chrono::seconds patience = usual_patience; // with the agent, for its whole answer
     OutputOptions output{};                         // JSON and YAML: as the agent gives it, all of it
     StatusFilter filter{};
-    bool watch = false; // again and again, whenever something has changed, until a signal
+    // Again and again, whenever something has changed, until a signal, or until nobody reads it any more.
+    // What is wrong with the agent goes to the errors, so JSON, YAML and names stay what they are.
+    bool watch = false;
 };
 
 // What the agent there says on /status; the error tells how to find out why it does not.

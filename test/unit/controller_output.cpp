@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <array>
+
 using namespace routelet;
 using namespace routelet::controller;
 using namespace routelet::test;
@@ -31,6 +33,24 @@ TEST_CASE("JSON is written as YAML that means the same", "[output]")
     CHECK(yaml["error"].IsNull());
     CHECK(text.back() == '\n');
     CHECK_THROWS(to_yaml("<html>"));
+}
+
+TEST_CASE("waiting ends when nobody reads what is written any more", "[output]")
+{
+    using namespace std::chrono_literals;
+    std::array<int, 2> pipe{};
+    REQUIRE(::pipe2(pipe.data(), O_CLOEXEC) == 0);
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(wait_while_read(pipe[1], 20ms));
+    CHECK(std::chrono::steady_clock::now() - start >= 20ms);
+    ::close(pipe[0]);
+    CHECK_FALSE(wait_while_read(pipe[1], 1h));
+    ::close(pipe[1]);
+    CHECK_FALSE(wait_while_read(pipe[1], 1h)); // closed
+
+    const int file = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+    CHECK(wait_while_read(file, 0ms));
+    ::close(file);
 }
 
 TEST_CASE("colours are for terminals whose user has not declined", "[output]")

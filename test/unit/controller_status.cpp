@@ -181,6 +181,25 @@ TEST_CASE("the status tells the last change, and an API server that has long sai
     CHECK_THAT(text_after(std::chrono::seconds(310)), has_text("nothing heard of it for 5m\n"));
 }
 
+TEST_CASE("without ages the status changes only when something has", "[status]")
+{
+    Described described;
+    described.last_change = LastChange{start, "route-restored", "10.244.2.0/24"_net, "kernel"};
+    described.api.heard = start;
+    const auto text_after = [&](std::chrono::seconds time) {
+        const StatusView view{.now = start + time, .has_ages = false};
+        return need(summarize_status(described.text(), view)).text;
+    };
+    const std::string text = text_after({});
+    CHECK_THAT(text, has_text("last change 2026-01-01T00:00:00Z ago: route-restored"));
+    CHECK(text == text_after(std::chrono::seconds(100)));
+    const std::string silent = text_after(std::chrono::seconds(200));
+    CHECK_THAT(silent, has_text("nothing heard of it for 2026-01-01T00:00:00Z\n"));
+    CHECK(silent == text_after(std::chrono::seconds(300)));
+    described.last_change->when += std::chrono::seconds(1);
+    CHECK(silent != text_after(std::chrono::seconds(300)));
+}
+
 TEST_CASE("a wide status has links and remedies as well", "[status]")
 {
     const Described described;
