@@ -8,7 +8,7 @@
 namespace routelet::netlink {
 
 // A chain of anybody's nftables tables that packets meet at a hook (nft(8), "Chains"). iptables-nft keeps its
-// chains in such tables; iptables-legacy does not.
+// chains in such tables; iptables-legacy does not (netlink/legacy_table.h).
 struct BaseChain {
     std::string family; // as nft(8) has it: "inet", "ip", "ip6"
     std::string table;
