@@ -1,6 +1,7 @@
 #include "controller/diagnosis/doctor.h"
 
 #include "base/join.h"
+#include "controller/diagnosis/legacy_forward.h"
 
 #include <algorithm>
 #include <array>
@@ -28,6 +29,12 @@ Look broken(const char* what, const char* code, std::string detail, std::string 
             .detail = std::move(detail),
             .remedy = std::move(remedy),
             .code = code};
+}
+
+void append(std::vector<Look>& looks, std::vector<Look> more)
+{
+    for (Look& look : more)
+        looks.push_back(std::move(look));
 }
 
 template <class Wanted>
@@ -116,8 +123,81 @@ std::vector<Look> look_at_forward_chains(const MachineFacts& machine)
                                         std::to_string(chain.rules) + " rules accepts",
                                     "see that they accept the cluster CIDR, as source and as destination"));
     }
+    return looks;
+}
+
+// In and out. A router has no pods of its own.
+std::vector<ForwardWay> ways_of_pods(const MachineFacts& machine)
+{
+    const auto or_any = [](std::vector<std::string> links) {
+        return links.empty() ? std::vector<std::string>{""} : links;
+    };
+    std::vector<std::string> uplinks;
+    for (const Uplink& uplink : machine.uplinks)
+        uplinks.push_back(uplink.name);
+    uplinks = or_any(uplinks);
+    std::vector<std::string> inner = uplinks;
+    if (!machine.pod_bridge.empty())
+        inner = {machine.is_bridge_used ? machine.pod_bridge : ""};
+    std::vector<ForwardWay> ways;
+    for (const std::string& link : inner)
+        for (const std::string& uplink : uplinks) {
+            ways.push_back({.in = link, .out = uplink});
+            ways.push_back({.in = uplink, .out = link});
+        }
+    return ways;
+}
+
+std::string to_accept_pods(const std::string& command)
+{
+    return command + " -I FORWARD -s CLUSTER_CIDR -j ACCEPT, and the same with -d";
+}
+
+Look look_at_dropping_table(const netlink::LegacyTable& table)
+{
+    const std::string chain = "chain " + table.to_string();
+    const std::string command = table.program() + (table.name == "filter" ? "" : " -t " + table.name);
+    const std::size_t rules = table.chains[table.forward].rules.size();
+    const std::string whose = std::to_string(rules) + (rules == 1 ? " rule" : " rules");
+    if (!table.drops)
+        return broken("firewall", "forward-policy-drop", chain + " drops all packets of pods by its " + whose,
+                      to_accept_pods(command));
+    const std::string open = command + " -P FORWARD ACCEPT, or " + to_accept_pods(command);
+    if (rules == 0)
+        return broken("firewall", "forward-policy-drop", chain + " drops all packets that are forwarded",
+                      open);
+    return broken("firewall", "forward-policy-drop",
+                  chain + " drops all packets of pods: its policy is DROP, and its " + whose +
+                      (rules == 1 ? " accepts none" : " accept none"),
+                  open);
+}
+
+std::vector<Look> look_at_legacy_tables(const MachineFacts& machine)
+{
+    if (!machine.legacy_tables)
+        return {unknown("firewall", "the tables of iptables-legacy could not be read: " +
+                                        machine.legacy_tables.error().text())};
+    const std::vector<ForwardWay> ways = ways_of_pods(machine);
+    std::vector<Look> looks;
+    for (const netlink::LegacyTable& table : *machine.legacy_tables) {
+        const ForwardFate fate = fate_of_pods(table, ways);
+        if (fate == ForwardFate::dropped)
+            looks.push_back(look_at_dropping_table(table));
+        else if (fate == ForwardFate::doubtful)
+            looks.push_back(unknown("firewall",
+                                    "chain " + table.to_string() + " drops what none of its rules accepts",
+                                    "see that they accept the cluster CIDR, as source and as destination"));
+    }
+    return looks;
+}
+
+std::vector<Look> look_at_firewalls(const MachineFacts& machine)
+{
+    std::vector<Look> looks = look_at_forward_chains(machine);
+    append(looks, look_at_legacy_tables(machine));
     if (looks.empty())
-        looks.push_back(good("firewall", "no chain of nftables drops forwarded packets by its policy"));
+        looks.push_back(good(
+            "firewall", "no chain of nftables or iptables-legacy drops forwarded packets by its policy"));
     return looks;
 }
 
@@ -258,19 +338,13 @@ Look look_at_probe(const NodeProbe& probe)
                              "packets of " + std::to_string(probe.mtu) + " bytes");
 }
 
-void append(std::vector<Look>& looks, std::vector<Look> more)
-{
-    for (Look& look : more)
-        looks.push_back(std::move(look));
-}
-
 } // namespace
 
 std::vector<Look> examine(const MachineFacts& machine)
 {
     std::vector<Look> looks = look_at_forwarding(machine);
     looks.push_back(look_at_rp_filter(machine));
-    append(looks, look_at_forward_chains(machine));
+    append(looks, look_at_firewalls(machine));
     append(looks, look_at_neighbors(machine));
     append(looks, look_at_mtu(machine));
     looks.push_back(look_at_other_networks(machine));

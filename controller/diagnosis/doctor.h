@@ -5,6 +5,7 @@
 #include "controller/finding.h"
 #include "controller/kernel.h"
 #include "netlink/base_chain.h"
+#include "netlink/legacy_table.h"
 #include "netlink/link.h"
 
 #include <cstdint>
@@ -45,10 +46,13 @@ struct NodeProbe {
 struct MachineFacts {
     std::string pod_bridge; // empty: a router, which has none
     bool bridge_forwards_ipv4 = true;
+    bool is_bridge_used = true; // it is there, and no pod has a link that is not its port
     std::vector<Uplink> uplinks{};
     std::optional<bool> forwards_ipv6{}; // none: there are no IPv6 routes to pods
     std::uint64_t rp_filter_drops = 0;   // packets since boot (TcpExtIPReversePathFilter)
     Result<std::vector<netlink::BaseChain>> forward_chains{std::vector<netlink::BaseChain>{}};
+    // Of the families that there are routes to pods of; IPv4 while there are none.
+    Result<std::vector<netlink::LegacyTable>> legacy_tables{std::vector<netlink::LegacyTable>{}};
     std::vector<NeighborRoom> neighbors{}; // families whose limits could be read
     std::uint32_t largest_pod_mtu = 0;     // bytes; 0: there are no pods
     std::size_t pods_with_it = 0;

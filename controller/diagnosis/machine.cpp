@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -123,6 +124,30 @@ Result<std::vector<netlink::BaseChain>> forward_chains()
     return netlink::list_base_chains(*socket, NF_INET_FORWARD);
 }
 
+// A rule for IPv6 does no harm where pods have IPv4 only, and the other way round.
+std::vector<IpFamily> families_of_pods(const KernelView& view, const MachineOptions& options)
+{
+    std::set<IpFamily> families;
+    for (const Route& route : view.routes)
+        if (leads_to_node(route, options.identity))
+            families.insert(route.destination.family());
+    if (families.empty())
+        return {IpFamily::v4};
+    return {families.begin(), families.end()};
+}
+
+Result<std::vector<netlink::LegacyTable>> legacy_tables(const std::vector<IpFamily>& families)
+{
+    std::vector<netlink::LegacyTable> tables;
+    for (const IpFamily family : families) {
+        auto listed = netlink::list_legacy_tables(family);
+        if (!listed)
+            return listed.error();
+        std::ranges::move(*listed, std::back_inserter(tables));
+    }
+    return tables;
+}
+
 bool has_pod_of(const NamedLink& link, IpFamily family)
 {
     return std::ranges::any_of(link.further_names, [&](const std::string& name) {
@@ -134,6 +159,13 @@ bool has_pod_of(const NamedLink& link, IpFamily family)
 bool is_pod(const NamedLink& link)
 {
     return has_pod_of(link, IpFamily::v4) || has_pod_of(link, IpFamily::v6);
+}
+
+bool is_used(const NamedLink* bridge, const KernelView& view)
+{
+    return bridge != nullptr && std::ranges::all_of(view.links, [&](const NamedLink& link) {
+               return !is_pod(link) || link.link.master == bridge->link.index;
+           });
 }
 
 std::set<IpAddress> next_hops(const KernelView& view, const MachineOptions& options)
@@ -250,10 +282,12 @@ Result<MachineFacts> read_machine(const MachineOptions& options)
     MachineFacts machine{.pod_bridge = options.pod_bridge};
     const NamedLink* const bridge = link_named(*view, options.pod_bridge);
     machine.bridge_forwards_ipv4 = bridge == nullptr || bridge->link.forwards_ipv4;
+    machine.is_bridge_used = is_used(bridge, *view);
     machine.uplinks = uplinks_of(*view, options);
     machine.forwards_ipv6 = is_forwarding_ipv6(*view, machine, options);
     machine.rp_filter_drops = rp_filter_drops();
     machine.forward_chains = forward_chains();
+    machine.legacy_tables = legacy_tables(families_of_pods(*view, options));
     machine.neighbors = neighbor_rooms(*view, options);
     note_pod_mtus(*view, machine);
     for (const NamedLink& link : view->links)

@@ -1,6 +1,7 @@
 // `routelet doctor` on the real kernel: each ailment is brought about, and found.
 #include "controller/diagnosis/doctor_command.h"
 #include "test/support/catch.h"
+#include "test/support/legacy_tables.h"
 #include "test/support/netns_fixture.h"
 #include "test/support/temporary_directory.h"
 
@@ -134,6 +135,76 @@ TEST_CASE_METHOD(SickNode, "a firewall that drops what is forwarded", "[kernel][
         "priority 0; policy drop; }; add rule ip filter INPUT accept; "
         "add chain ip filter FORWARD { type filter hook forward priority 0; policy accept; }'");
     CHECK(ailments() == Ailments{});
+}
+
+TEST_CASE_METHOD(SickNode, "a firewall of iptables-legacy that drops what is forwarded", "[kernel][doctor]")
+{
+    if (!has_legacy_tables())
+        return;
+    options.probes = 0;
+    for (const std::string program : {"iptables-legacy", "ip6tables-legacy"}) {
+        const auto give = [&](const std::string& words) { run(program + " " + words); };
+        give("-P FORWARD DROP");
+        CHECK(ailments() == Ailments{"forward-policy-drop"});
+        CHECK_THAT(to_text(examine(need(read_machine(options)))),
+                   has_text("chain FORWARD of " + program +
+                            "'s table filter drops all packets that are forwarded") &&
+                       has_text("to do: " + program + " -P FORWARD ACCEPT"));
+        // As Docker and kube-proxy have it.
+        give("-N DOCKER-USER");
+        give("-A DOCKER-USER -j RETURN");
+        give("-A FORWARD -j DOCKER-USER");
+        give("-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
+        give("-A FORWARD -i docker0 ! -o docker0 -j ACCEPT");
+        give("-N KUBE-FORWARD");
+        give("-A FORWARD -m comment --comment 'kubernetes forwarding rules' -j KUBE-FORWARD");
+        give("-A KUBE-FORWARD -m conntrack --ctstate INVALID -j DROP");
+        give("-A KUBE-FORWARD -m mark --mark 0x4000/0x4000 -j ACCEPT");
+        give("-A KUBE-FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT");
+        CHECK(ailments() == Ailments{"forward-policy-drop"});
+        give("-I DOCKER-USER -i v-net-0 -j ACCEPT");
+        CHECK(ailments() == Ailments{"(firewall)"}); // what pods get is still dropped
+        give("-I DOCKER-USER -o v-net-0 -j ACCEPT");
+        CHECK(ailments() == Ailments{});
+        give("-F DOCKER-USER");
+        give("-P FORWARD ACCEPT");
+        CHECK(ailments() == Ailments{});
+    }
+}
+
+TEST_CASE_METHOD(SickNode, "a firewall of iptables-legacy for a family that no pod has", "[kernel][doctor]")
+{
+    if (!has_legacy_tables())
+        return;
+    options.probes = 0;
+    run("iptables-legacy -P FORWARD DROP; ip6tables-legacy -P FORWARD DROP");
+    CHECK(ailments() == Ailments{"forward-policy-drop", "forward-policy-drop"});
+    run("ip -6 route del fd00:10:244:2::/64");
+    CHECK(ailments() == Ailments{"forward-policy-drop"});
+    run("iptables-legacy -P FORWARD ACCEPT");
+    CHECK(ailments() == Ailments{});
+    run("iptables-legacy -P FORWARD DROP; ip route del 10.244.2.0/24");
+    CHECK(ailments() == Ailments{"forward-policy-drop"}); // there are none yet
+    run("ip6tables-legacy -P FORWARD ACCEPT; ip -6 route add fd00:10:244:2::/64 via fd00:1::12 proto 82 "
+        "metric 8200");
+    CHECK(ailments() == Ailments{});
+}
+
+TEST_CASE_METHOD(SickNode,
+                 "rules for links that pods' packets may come in by are no firewall that drops them",
+                 "[kernel][doctor]")
+{
+    if (!has_legacy_tables())
+        return;
+    options.probes = 0;
+    run("iptables-legacy -P FORWARD DROP; iptables-legacy -A FORWARD -i veth+ -j ACCEPT; "
+        "iptables-legacy -A FORWARD -o veth+ -j ACCEPT");
+    add_pod();
+    CHECK(ailments() == Ailments{"forward-policy-drop"});
+    run("ip link set veth1 nomaster"); // as with --cni-mode ptp
+    CHECK(ailments() == Ailments{"(firewall)"});
+    run("ip link set veth1 master v-net-0 && ip link del v-net-0");
+    CHECK(ailments() == Ailments{"(firewall)"});
 }
 
 TEST_CASE_METHOD(SickNode, "pods that send more than the uplink passes", "[kernel][doctor]")

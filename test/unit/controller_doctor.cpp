@@ -15,6 +15,7 @@ namespace fs = std::filesystem;
 namespace {
 
 using Outcome = Look::Outcome;
+using Target = netlink::LegacyRule::Target;
 
 // On which nothing is wrong, and nothing is hidden.
 MachineFacts good_machine()
@@ -35,6 +36,14 @@ MachineFacts good_machine()
                         .answers_large = true,
                         .mtu = 1500,
                         .asked_as_pod = "10.244.1.1"_ip}}};
+}
+
+// As the only one; without chains, with a FORWARD that is empty.
+std::vector<netlink::LegacyTable> legacy_table(netlink::LegacyTable table)
+{
+    if (table.chains.empty())
+        table.chains.push_back({.name = "FORWARD"});
+    return {std::move(table)};
 }
 
 std::vector<Look> not_good(const MachineFacts& machine)
@@ -79,6 +88,28 @@ TEST_CASE("each ailment is found alone, with code, evidence and remedy", "[docto
              m.forward_chains = std::vector<netlink::BaseChain>{{"ip", "filter", "FORWARD", true, 0}};
          },
          "forward-policy-drop", "FORWARD of nftables table ip filter"},
+        {"an empty chain of iptables-legacy drops what is forwarded",
+         [](auto& m) { m.legacy_tables = legacy_table({.name = "filter", .drops = true}); },
+         "forward-policy-drop",
+         "FORWARD of iptables-legacy's table filter drops all packets that are forwarded"},
+        {"a chain of ip6tables-legacy drops all that its rules do not accept",
+         [](auto& m) {
+             m.legacy_tables = legacy_table({.family = IpFamily::v6,
+                                             .name = "filter",
+                                             .chains = {{"FORWARD", {{.target = Target::pass}}}},
+                                             .drops = true});
+         },
+         "forward-policy-drop",
+         "FORWARD of ip6tables-legacy's table filter drops all packets of pods: its policy is DROP, and its "
+         "1 "
+         "rule accepts none"},
+        {"a rule of iptables-legacy drops all",
+         [](auto& m) {
+             m.legacy_tables =
+                 legacy_table({.name = "filter", .chains = {{"FORWARD", {{.target = Target::drop}}}}});
+         },
+         "forward-policy-drop",
+         "FORWARD of iptables-legacy's table filter drops all packets of pods by its 1 rule"},
         {"more neighbours than the table holds", [](auto& m) { m.neighbors[0].needed = 1000; },
          "neighbor-table-small", "1000 next hops and pods, room for 1024"},
         {"pods with a larger MTU than the uplink", [](auto& m) { m.uplinks[0].mtu = 1400; },
@@ -142,6 +173,19 @@ TEST_CASE("what may be meant so, or cannot be told, is unknown and no finding", 
                  make_error(boost::system::errc::operation_not_permitted, "listing nftables chains");
          },
          "", "Operation not permitted"},
+        {"a chain of iptables-legacy may accept",
+         [](auto& m) {
+             m.legacy_tables = legacy_table(
+                 {.name = "filter",
+                  .chains = {{"FORWARD", {{.has_more_conditions = true, .target = Target::accept}}}},
+                  .drops = true});
+         },
+         "", "FORWARD of iptables-legacy's table filter drops what none of its rules accepts"},
+        {"no right to read iptables-legacy's",
+         [](auto& m) {
+             m.legacy_tables = make_error(boost::system::errc::operation_not_permitted, "reading a table");
+         },
+         "", "the tables of iptables-legacy could not be read: reading a table: Operation not permitted"},
         {"limits that are not shown", [](auto& m) { m.neighbors.clear(); }, "", "could not be read"},
         {"files that are not shown",
          [](auto& m) { m.networkd.effect = NetworkdSettings::Effect::not_visible; }, "",
@@ -166,6 +210,64 @@ TEST_CASE("what may be meant so, or cannot be told, is unknown and no finding", 
         CHECK(findings_of(looks).empty());
         CHECK_FALSE(has_broken(looks));
     }
+}
+
+TEST_CASE("what to do about iptables-legacy is a command that works there", "[doctor]")
+{
+    const auto remedy = [](netlink::LegacyTable table) {
+        MachineFacts machine = good_machine();
+        machine.legacy_tables = legacy_table(std::move(table));
+        const std::vector<Look> looks = not_good(machine);
+        REQUIRE(looks.size() == 1);
+        return looks[0].remedy;
+    };
+    CHECK(
+        remedy({.name = "filter", .drops = true}) ==
+        "iptables-legacy -P FORWARD ACCEPT, or iptables-legacy -I FORWARD -s CLUSTER_CIDR -j ACCEPT, and the "
+        "same with -d");
+    CHECK_THAT(
+        remedy({.family = IpFamily::v6, .name = "mangle", .drops = true}),
+        has_text("ip6tables-legacy -t mangle -P FORWARD ACCEPT, or ip6tables-legacy -t mangle -I FORWARD"));
+    CHECK(remedy({.name = "filter",
+                  .chains = {{"FORWARD", {{.target = Target::drop}}}}}) == // the policy is ACCEPT
+          "iptables-legacy -I FORWARD -s CLUSTER_CIDR -j ACCEPT, and the same with -d");
+}
+
+TEST_CASE("iptables-legacy counts by the links that pods' packets pass", "[doctor]")
+{
+    // Accepts what comes in by that link, or goes out by it.
+    const auto looks_with = [](MachineFacts machine, const std::string& link) {
+        netlink::LinkPattern pattern;
+        std::ranges::copy(link, pattern.name.begin());
+        std::fill_n(pattern.mask.begin(), link.size() + 1, '\xff');
+        machine.legacy_tables = legacy_table({.name = "filter",
+                                              .chains = {{"FORWARD",
+                                                          {{.in = pattern, .target = Target::accept},
+                                                           {.out = pattern, .target = Target::accept}}}},
+                                              .drops = true});
+        return not_good(machine);
+    };
+    MachineFacts machine = good_machine();
+    CHECK(looks_with(machine, "v-net-0").empty());
+    CHECK(looks_with(machine, "eth0").empty());
+    REQUIRE(looks_with(machine, "docker0").size() == 1);
+    CHECK(looks_with(machine, "docker0")[0].outcome == Outcome::broken);
+
+    machine.is_bridge_used = false;
+    REQUIRE(looks_with(machine, "v-net-0").size() == 1);
+    CHECK(looks_with(machine, "v-net-0")[0].outcome == Outcome::unknown);
+    CHECK(looks_with(machine, "eth0").empty());
+
+    machine = good_machine();
+    machine.uplinks.push_back({"eth1", 1500});
+    REQUIRE(looks_with(machine, "eth1").size() == 1);
+    CHECK(looks_with(machine, "eth1")[0].outcome == Outcome::unknown); // by eth0 it is dropped
+
+    machine.pod_bridge.clear(); // a router
+    CHECK(looks_with(machine, "eth1").size() == 1);
+    CHECK(looks_with(machine, "v-net-0")[0].outcome == Outcome::broken);
+    machine.uplinks.clear();
+    CHECK(looks_with(machine, "eth1")[0].outcome == Outcome::unknown);
 }
 
 TEST_CASE("a strict rp_filter on the only uplink does no harm", "[doctor]")
