@@ -56,12 +56,10 @@ private:
         constexpr unsigned deepest = 64;
         const bool has_doubts = doubts_ == Doubts::counted;
         const Ends anyhow{.accepted = has_doubts, .dropped = has_doubts, .left = true};
-        if (depth > deepest)
+        if (depth > deepest) // or in a circle
             return anyhow;
-        if (!known_[chain]) {
-            known_[chain] = anyhow; // for a circle
+        if (!known_[chain])
             known_[chain] = ends_of_rules(table_.chains[chain], depth);
-        }
         return *known_[chain];
     }
     Ends ends_of_rules(const LegacyChain& chain, unsigned depth)

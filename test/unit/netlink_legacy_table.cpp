@@ -274,7 +274,7 @@ TEST_CASE("what a rule of a legacy table asks for", "[netlink][legacy]")
         {"no mark", mark(0, 0x4000), more},
         {"another mark", mark(0x4000, 0x4000, 1), more},
         {"any mark", mark(0, 0xffff, 1), for_marked},
-        {"a mark, in a way not known here", extension("mark", 9, Bytes(16)), more},
+        {"a mark, in a way not known here", extension("mark", 9, bytes_of(xt_mark_mtinfo1{1, 1, 0})), more},
     };
     for (const Case& c : cases) {
         CAPTURE(c.title);
@@ -360,6 +360,10 @@ TEST_CASE("bytes that are no legacy table are refused", "[netlink][legacy]")
         {"a chain FORWARD behind the end", [](Answer& a) { a.info.hook_entry[NF_INET_FORWARD] = 1U << 20U; }},
         {"a policy in another chain",
          [](Answer& a) { a.info.underflow[NF_INET_FORWARD] = a.info.underflow[NF_INET_LOCAL_OUT]; }},
+        {"a policy that is none",
+         [](Answer& a) {
+             write_at(a.entries, a.info.underflow[NF_INET_FORWARD] + sizeof(ipt_entry) + 32, XT_RETURN);
+         }},
         {"a policy that is a jump", [](Answer& a) { a.info.underflow[NF_INET_FORWARD] = of_first_rule(); }},
         {"rules before all chains", [](Answer& a) { a.info.valid_hooks &= ~(1U << NF_INET_LOCAL_IN); }},
         {"rules behind the policy", [](Answer& a) { a.info.valid_hooks &= ~(1U << NF_INET_LOCAL_OUT); }},
@@ -383,6 +387,10 @@ TEST_CASE("bytes that are no legacy table are refused", "[netlink][legacy]")
          [=](Answer& a) { write_at(a.entries, rule + sizeof(ipt_entry), std::uint16_t(0xffff)); }},
         {"a match of no size", [=](Answer& a) { write_at(a.entries, match, std::uint16_t(0)); }},
         {"a match into its target", [=](Answer& a) { write_at(a.entries, match, std::uint16_t(64)); }},
+        {"an end without a name",
+         [](Answer& a) {
+             write_at(a.entries, a.entries.size() - sizeof(xt_error_target), std::uint16_t(40));
+         }},
         {"a head without a name",
          [=](Answer& a) { write_at(a.entries, user - sizeof(xt_error_target), std::uint16_t(40)); }},
     };
