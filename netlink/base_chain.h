@@ -2,7 +2,9 @@
 #include "netlink/socket.h"
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace routelet::netlink {
@@ -23,5 +25,10 @@ struct BaseChain {
 // Those at `hook` (NF_INET_FORWARD ...; linux/netfilter.h) of families inet, ip and ip6, by a socket of
 // Socket::open_netfilter(). Fails with operation_not_supported where the kernel has no nf_tables.
 Result<std::vector<BaseChain>> list_base_chains(Socket& socket, std::uint32_t hook);
+
+// Chains of any kind, of the same families, whose table and name `is_wanted` takes: "FLANNEL-FWD of nftables
+// table ip filter". Fails as list_base_chains() does.
+using IsWantedChain = std::function<bool(std::string_view table, std::string_view name)>;
+Result<std::vector<std::string>> list_chains(Socket& socket, const IsWantedChain& is_wanted);
 
 } // namespace routelet::netlink

@@ -248,12 +248,21 @@ std::vector<Look> look_at_mtu(const MachineFacts& machine)
 
 Look look_at_other_networks(const MachineFacts& machine)
 {
+    if (machine.foreign_links.empty() && machine.foreign_chains.empty())
+        return good("other networks", "no link and no rule of another network's is left");
+    std::string detail;
+    if (!machine.foreign_links.empty())
+        detail = "links of another network's plugin: " + joined(machine.foreign_links);
+    if (!machine.foreign_chains.empty())
+        detail +=
+            (detail.empty() ? "" : "; ") + ("rules of another network: " + joined(machine.foreign_chains));
+    std::string remedy = "if that network is still there, remove it first; then ";
     if (machine.foreign_links.empty())
-        return good("other networks", "no link of another network's plugin is left");
-    return broken(
-        "other networks", "other-network-left",
-        "links of another network's plugin: " + joined(machine.foreign_links),
-        "if that plugin is gone: drain the node, and ip link del them; if it is not, remove it first");
+        remedy += "delete these chains and the rules that lead to them, as docs/operations.md has it, or "
+                  "reboot the node";
+    else
+        remedy += "drain the node, and ip link del the links, or reboot it";
+    return broken("other networks", "other-network-left", std::move(detail), std::move(remedy));
 }
 
 Look look_at_conflists(const MachineFacts& machine)
@@ -378,6 +387,14 @@ bool is_of_other_plugin(const netlink::Link& link)
     return std::ranges::find(names, link.name) != names.end() ||
            std::ranges::any_of(beginnings,
                                [&](std::string_view part) { return link.name.starts_with(part); });
+}
+
+bool is_chain_of_other_network(std::string_view table, std::string_view name)
+{
+    constexpr std::array<std::string_view, 2> tables = {"flannel-ipv4", "flannel-ipv6"};
+    constexpr std::array<std::string_view, 3> chains = {"FLANNEL-POSTRTG", "FLANNEL-FWD", "KIND-MASQ-AGENT"};
+    return std::ranges::find(tables, table) != tables.end() ||
+           std::ranges::find(chains, name) != chains.end();
 }
 
 } // namespace routelet::controller

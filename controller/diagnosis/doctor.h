@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace routelet::controller {
@@ -56,7 +57,8 @@ struct MachineFacts {
     std::vector<NeighborRoom> neighbors{}; // families whose limits could be read
     std::uint32_t largest_pod_mtu = 0;     // bytes; 0: there are no pods
     std::size_t pods_with_it = 0;
-    std::vector<std::string> foreign_links{}; // of other networks' plugins that are known by name
+    std::vector<std::string> foreign_links{};  // of other networks' plugins that are known by name
+    std::vector<std::string> foreign_chains{}; // likewise: "FLANNEL-FWD of nftables table ip filter"
     std::optional<std::vector<std::string>> conflists_before{}; // none: the folder is not there
     NetworkdSettings networkd{};
     NetworkManagerSettings network_manager{};
@@ -70,5 +72,8 @@ std::vector<Finding> findings_of(const std::vector<Look>& looks);
 
 // Whether a link of that name is one that another network's plugin makes: "cni0", "flannel.1", "cilium_host".
 bool is_of_other_plugin(const netlink::Link& link);
+// Whether nftables' chain of that name is another pod network's: "FLANNEL-POSTRTG", "KIND-MASQ-AGENT". Not
+// those of who does network policy, which a cluster may have beside Routelet.
+bool is_chain_of_other_network(std::string_view table, std::string_view name);
 
 } // namespace routelet::controller

@@ -148,6 +148,16 @@ Result<std::vector<netlink::LegacyTable>> legacy_tables(const std::vector<IpFami
     return tables;
 }
 
+// None where nothing can be asked, which the forward chains tell.
+std::vector<std::string> chains_of_other_networks()
+{
+    Result<Socket> socket = Socket::open_netfilter();
+    if (!socket)
+        return {};
+    Result<std::vector<std::string>> chains = netlink::list_chains(*socket, is_chain_of_other_network);
+    return chains ? std::move(*chains) : std::vector<std::string>();
+}
+
 bool has_pod_of(const NamedLink& link, IpFamily family)
 {
     return std::ranges::any_of(link.further_names, [&](const std::string& name) {
@@ -293,6 +303,7 @@ Result<MachineFacts> read_machine(const MachineOptions& options)
     for (const NamedLink& link : view->links)
         if (link.link.name != options.pod_bridge && is_of_other_plugin(link.link))
             machine.foreign_links.push_back(link.link.name);
+    machine.foreign_chains = chains_of_other_networks();
     if (const auto before = files_before_ours_in(options.cni_conf_dir))
         machine.conflists_before = *before;
     if (!options.host_root.empty()) {

@@ -219,8 +219,16 @@ TEST_CASE_METHOD(SickNode, "what other networks' plugins have left", "[kernel][d
 {
     run("ip link add cni0 type bridge");
     CHECK(ailments() == Ailments{"other-network-left"});
+    run("nft 'add table ip nat; add chain ip nat FLANNEL-POSTRTG'");
+    CHECK_THAT(to_text(examine(need(read_machine(options)))),
+               has_text("cni0; rules of another network: FLANNEL-POSTRTG of nftables table ip nat"));
+    run("nft delete table ip nat");
     options.pod_bridge = "cni0"; // a cluster that moved from flannel, with --bridge cni0
     options.probes = 0;
+    CHECK(ailments() == Ailments{});
+    run("nft 'add table ip6 flannel-ipv6; add chain ip6 flannel-ipv6 postrtg'");
+    CHECK(ailments() == Ailments{"other-network-left"});
+    run("nft 'delete table ip6 flannel-ipv6; add table ip nat; add chain ip nat KUBE-POSTROUTING'");
     CHECK(ailments() == Ailments{});
 
     std::ofstream(temporary.path / "00-other.conflist") << "{}";

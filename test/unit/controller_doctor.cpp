@@ -119,6 +119,8 @@ TEST_CASE("each ailment is found alone, with code, evidence and remedy", "[docto
              m.foreign_links = {"cni0", "flannel.1"};
          },
          "other-network-left", "cni0, flannel.1"},
+        {"rules of flannel", [](auto& m) { m.foreign_chains = {"FLANNEL-POSTRTG of nftables table ip nat"}; },
+         "other-network-left", "rules of another network: FLANNEL-POSTRTG of nftables table ip nat"},
         {"a configuration before ours",
          [](auto& m) { m.conflists_before = std::vector<std::string>{"00-calico.conflist"}; },
          "cni-config-shadowed", "00-calico.conflist"},
@@ -289,6 +291,17 @@ TEST_CASE("links of other networks' plugins are known by name", "[doctor]")
     for (const char* name : {"v-net-0", "eth0", "veth12345678901", "docker0", "lo", "flannel", "tunl0"})
         CHECK_FALSE(is_other(name));
     CHECK(is_other("tunl0", 1 /* IFF_UP */));
+}
+
+TEST_CASE("chains of other pod networks are known by name", "[doctor]")
+{
+    for (const char* name : {"FLANNEL-POSTRTG", "FLANNEL-FWD", "KIND-MASQ-AGENT"})
+        CHECK(is_chain_of_other_network("nat", name));
+    for (const char* table : {"flannel-ipv4", "flannel-ipv6"})
+        CHECK(is_chain_of_other_network(table, "postrtg"));
+    for (const char* name : {"POSTROUTING", "KUBE-POSTROUTING", "cali-FORWARD", "KUBE-ROUTER-FORWARD"})
+        CHECK_FALSE(is_chain_of_other_network("nat", name));
+    CHECK_FALSE(is_chain_of_other_network("routelet", "postrouting"));
 }
 
 namespace {
