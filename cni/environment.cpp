@@ -162,6 +162,7 @@ Result<Environment> read_environment(const Variables& variable)
 
     environment.id = {variable("CNI_CONTAINERID"), variable("CNI_IFNAME")};
     environment.netns = variable("CNI_NETNS");
+    environment.plugins = variable("CNI_PATH");
     if (auto present = check_presence(*verb, environment.id, environment.netns); !present)
         return present.error();
     if (auto valid = check_values(environment.id); !valid)

@@ -36,7 +36,8 @@ struct CniArgs {
 struct Environment {
     Verb verb = Verb::version;
     AttachmentId id;
-    std::string netns; // CNI_NETNS verbatim, empty when unset
+    std::string netns;   // CNI_NETNS verbatim, empty when unset
+    std::string plugins; // CNI_PATH, the same: folders, with colons between them
     CniArgs args;
 };
 

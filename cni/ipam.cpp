@@ -160,6 +160,27 @@ Result<std::vector<IpAddress>> AddressStore::reserved(const AttachmentId& id) co
     return held_or_none(*imported, id);
 }
 
+Result<bool> AddressStore::has_imported(const AttachmentId& id) const
+{
+    if (imported_.empty())
+        return false;
+    const Result<std::optional<StateDirectory>> state = StateDirectory::open_existing(directory_);
+    if (!state)
+        return state.error();
+    const Result<std::vector<IpAddress>> ours = held_or_none(*state, id);
+    if (!ours)
+        return ours.error();
+    if (!ours->empty())
+        return false;
+    const Result<std::optional<StateDirectory>> imported = open_imported();
+    if (!imported)
+        return imported.error();
+    const Result<std::vector<IpAddress>> theirs = held_or_none(*imported, id);
+    if (!theirs)
+        return theirs.error();
+    return !theirs->empty();
+}
+
 Result<std::set<AttachmentId>> AddressStore::attachments(std::chrono::seconds at_least) const
 {
     std::set<AttachmentId> found;

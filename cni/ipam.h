@@ -95,6 +95,9 @@ public:
     // The addresses reserved for the attachment; empty when none are.
     Result<std::vector<IpAddress>> reserved(const AttachmentId& id) const;
 
+    // Whether what is reserved for the attachment is imported: the network before made it.
+    Result<bool> has_imported(const AttachmentId& id) const;
+
     // Attachments with a reservation that is at least that old; none of the imported ones, which a runtime
     // does not count among this network's.
     Result<std::set<AttachmentId>> attachments(std::chrono::seconds at_least) const;

@@ -6,6 +6,7 @@
 #include "cni/config.h"
 #include "cni/error.h"
 #include "cni/host_ports.h"
+#include "cni/imported_ports.h"
 #include "cni/ipam.h"
 #include "cni/living.h"
 #include "cni/loopback.h"
@@ -119,6 +120,12 @@ Result<> del(const Environment& call, const Config& config)
     if (auto released = ports.release(*host, call.id); !released)
         return released;
     ports.end_without_waiting();
+    const Result<bool> is_of_before = AddressStore::of(config.network).has_imported(call.id);
+    if (!is_of_before)
+        return is_of_before.error();
+    if (*is_of_before)
+        if (auto removed = remove_imported_ports(call.id, config.network, call.plugins); !removed)
+            return removed;
     Result<> detached = detach(*host, call.id); // as a rule the pod's end goes with it, and nothing is left
     if (!call.netns.empty())
         if (auto deleted = delete_pod_interface(call.netns, call.id); !deleted)

@@ -139,3 +139,55 @@ TEST_CASE_METHOD(HostLocal, "pods of the plugin bridge go on beside ours, on the
     run_in(pod, "ping -q -c 1 -W 2 10.244.1.1 >/dev/null");
     del("new", pod.path());
 }
+
+TEST_CASE_METHOD(HostLocal, "the host ports of a pod of before go with it, and no other's", "[kernel][cni]")
+{
+    const auto host_local = find_host_local();
+    if (!host_local)
+        return;
+    const auto plugins = std::filesystem::path(*host_local).parent_path();
+    const auto networks = state().parent_path() / "networks";
+    const auto rules = [this] { return output("iptables -t nat -S CNI-HOSTPORT-DNAT"); };
+    // As flannel has it chained.
+    const auto call_portmap = [&](const std::string& container, int port) {
+        json theirs = json::parse(R"({"cniVersion": "0.4.0", "name": "cbr0", "type": "portmap",
+            "prevResult": {"cniVersion": "0.4.0", "interfaces": [{"name": "eth0", "sandbox": "/proc/self/ns/net"}],
+                           "ips": [{"version": "4", "address": "10.244.1.2/24", "interface": 0}]}})");
+        theirs["runtimeConfig"]["portMappings"] = {
+            {{"hostPort", port}, {"containerPort", 80}, {"protocol", "tcp"}}};
+        auto environment = environment_of("ADD", container, "/proc/self/ns/net");
+        environment["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin"; // for iptables
+        const CniReply reply =
+            CniCall(environment, theirs.dump(), {.program = (plugins / "portmap").string()}).wait();
+        INFO(reply.output << reply.errors);
+        REQUIRE(reply.exit_code == 0);
+    };
+    for (const char* old : {"old1", "old2"})
+        address_in(start_host_local(*host_local, "ADD", old, networks, "cbr0").wait());
+    call_portmap("old1", 8081);
+    call_portmap("old2", 8082);
+    REQUIRE_THAT(rules(), has_text("8081") && has_text("8082"));
+
+    config["ipam"]["importFrom"] = (networks / "cbr0").string();
+    const auto del_with_plugins = [&](const std::string& container, const std::string& path) {
+        auto environment = environment_of("DEL", container, "");
+        environment["CNI_PATH"] = path;
+        environment["PATH"] = "/usr/sbin:/usr/bin:/sbin:/bin";
+        const CniReply reply = CniCall(environment, config.dump()).wait();
+        INFO(reply.output << reply.errors);
+        return reply.exit_code;
+    };
+    CHECK(del_with_plugins("old1", "/nowhere:" + plugins.string()) == 0);
+    CHECK_THAT(rules(), !has_text("8081") && has_text("8082"));
+    CHECK(del_with_plugins("old1", plugins.string()) == 0);
+    CHECK_THAT(rules(), has_text("8082"));
+
+    const auto broken = state().parent_path() / "broken";
+    std::filesystem::create_directory(broken);
+    std::ofstream(broken / "portmap") << "#!/bin/sh\necho out of order; exit 1\n";
+    std::filesystem::permissions(broken / "portmap", std::filesystem::perms::owner_all);
+    CHECK(del_with_plugins("old2", broken.string()) != 0);
+    CHECK(std::filesystem::exists(networks / "cbr0" / "10.244.1.3")); // for the runtime calls again
+    CHECK(del_with_plugins("old2", "") == 0);                         // no portmap, no port
+    CHECK_FALSE(std::filesystem::exists(networks / "cbr0" / "10.244.1.3"));
+}
