@@ -391,7 +391,8 @@ bool is_of_other_plugin(const netlink::Link& link)
 
 bool is_chain_of_other_network(std::string_view table, std::string_view name)
 {
-    constexpr std::array<std::string_view, 2> tables = {"flannel-ipv4", "flannel-ipv6"};
+    constexpr std::array<std::string_view, 3> tables = {"flannel-ipv4", "flannel-ipv6",
+                                                        "kindnet-network-policies"};
     constexpr std::array<std::string_view, 3> chains = {"FLANNEL-POSTRTG", "FLANNEL-FWD", "KIND-MASQ-AGENT"};
     return std::ranges::find(tables, table) != tables.end() ||
            std::ranges::find(chains, name) != chains.end();

@@ -297,7 +297,7 @@ TEST_CASE("chains of other pod networks are known by name", "[doctor]")
 {
     for (const char* name : {"FLANNEL-POSTRTG", "FLANNEL-FWD", "KIND-MASQ-AGENT"})
         CHECK(is_chain_of_other_network("nat", name));
-    for (const char* table : {"flannel-ipv4", "flannel-ipv6"})
+    for (const char* table : {"flannel-ipv4", "flannel-ipv6", "kindnet-network-policies"})
         CHECK(is_chain_of_other_network(table, "postrtg"));
     for (const char* name : {"POSTROUTING", "KUBE-POSTROUTING", "cali-FORWARD", "KUBE-ROUTER-FORWARD"})
         CHECK_FALSE(is_chain_of_other_network("nat", name));
