@@ -10,23 +10,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <filesystem>
+#include <cerrno>
 #include <optional>
-#include <sstream>
+#include <string_view>
 
 namespace routelet::cni {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::optional<std::string> find_portmap(const std::string& plugin_path)
+// No stream: those of the standard library would make the plugin larger by half.
+std::optional<std::string> find_portmap(std::string_view plugin_path)
 {
-    std::istringstream folders(plugin_path);
-    for (std::string folder; std::getline(folders, folder, ':');) {
-        const fs::path program = fs::path(folder) / "portmap";
-        if (program.is_absolute() && ::access(program.c_str(), X_OK) == 0)
-            return program.string();
+    while (!plugin_path.empty()) {
+        const std::string_view folder = plugin_path.substr(0, plugin_path.find(':'));
+        plugin_path.remove_prefix(std::min(folder.size() + 1, plugin_path.size()));
+        std::string program = std::string(folder) + "/portmap";
+        if (folder.starts_with('/') && ::access(program.c_str(), X_OK) == 0)
+            return program;
     }
     return std::nullopt;
 }
