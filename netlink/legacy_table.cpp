@@ -341,7 +341,7 @@ std::optional<LegacyTable> parse(const ipt_getinfo& info, Bytes entries)
 // --- asking
 
 constexpr std::size_t largest = 16U << 20U; // bytes of entries: some 100,000 rules
-constexpr int tries = 10;                   // while somebody changes it
+constexpr int tries = 50;                   // while somebody changes it
 
 struct Asked {
     IpFamily family;
@@ -385,9 +385,12 @@ struct Asked {
     }
 };
 
-// The two answers are of one table only when what the first says holds before and after the second.
+// The two answers are of one table only when what the first says holds before and after the second; and not
+// even then if somebody has changed it twice meanwhile, and the second time back: then they do not fit each
+// other.
 Result<LegacyTable> read_table(const Asked& asked)
 {
+    Error error = make_error(errc::resource_unavailable_try_again, asked.text());
     for (int tried = 0; tried < tries; ++tried) {
         const auto before = asked.info();
         if (!before)
@@ -407,11 +410,11 @@ Result<LegacyTable> read_table(const Asked& asked)
             continue;
         auto table = parse_legacy_table(asked.family, *before,
                                         Bytes(*entries).subspan(offsetof(ipt_get_entries, entrytable)));
-        if (!table)
-            return table.error().within(asked.text());
-        return table;
+        if (table)
+            return table;
+        error = table.error().within(asked.text());
     }
-    return make_error(errc::resource_unavailable_try_again, asked.text());
+    return error;
 }
 
 // None where the kernel has no such tables.
