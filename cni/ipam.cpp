@@ -162,23 +162,11 @@ Result<std::vector<IpAddress>> AddressStore::reserved(const AttachmentId& id) co
 
 Result<bool> AddressStore::has_imported(const AttachmentId& id) const
 {
-    if (imported_.empty())
-        return false;
-    const Result<std::optional<StateDirectory>> state = StateDirectory::open_existing(directory_);
-    if (!state)
-        return state.error();
-    const Result<std::vector<IpAddress>> ours = held_or_none(*state, id);
-    if (!ours)
-        return ours.error();
-    if (!ours->empty())
-        return false;
     const Result<std::optional<StateDirectory>> imported = open_imported();
     if (!imported)
         return imported.error();
-    const Result<std::vector<IpAddress>> theirs = held_or_none(*imported, id);
-    if (!theirs)
-        return theirs.error();
-    return !theirs->empty();
+    const Result<std::vector<IpAddress>> held = held_or_none(*imported, id);
+    return held ? Result<bool>(!held->empty()) : held.error();
 }
 
 Result<std::set<AttachmentId>> AddressStore::attachments(std::chrono::seconds at_least) const

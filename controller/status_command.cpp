@@ -25,43 +25,44 @@ bool is_whole(Format format)
     return format == Format::json || format == Format::yaml;
 }
 
-// What is printed, and what changes only when something has happened.
-struct Shown {
-    std::string text;
-    std::string state;
-    bool is_ready = false;
-};
-
-Result<Shown> look_at(const StatusOptions& options)
+StatusView view_of(const StatusOptions& options)
 {
-    const auto answer = ask_for_status(options.health, options.patience);
-    if (!answer)
-        return answer.error();
-    const Format format = options.output.format;
-    const StatusView shown{.filter = options.filter,
-                           .is_wide = format == Format::wide,
-                           .has_names_only = format == Format::name,
-                           .painter = Painter(options.output.colours)};
-    StatusView lasting = is_whole(format) ? StatusView{.is_wide = true} : shown;
-    lasting.has_ages = false;
-    const auto summary = summarize_status(*answer, shown);
-    const auto state = summarize_status(*answer, lasting);
-    if (!summary || !state)
-        return summary ? state.error() : summary.error();
-    return Shown{.text = formatted(*answer, summary->text, format),
-                 .state = state->text,
-                 .is_ready = summary->is_ready};
+    return {.filter = options.filter,
+            .is_wide = options.output.format == Format::wide,
+            .has_names_only = options.output.format == Format::name,
+            .painter = Painter(options.output.colours)};
+}
+
+// What is printed of the agent's answer.
+Result<StatusSummary> show(const std::string& answer, const StatusOptions& options)
+{
+    auto summary = summarize_status(answer, view_of(options));
+    if (summary)
+        summary->text = formatted(answer, summary->text, options.output.format);
+    return summary;
+}
+
+// What changes only when something has happened.
+Result<std::string> lasting_part(const std::string& answer, const StatusOptions& options)
+{
+    StatusView view = is_whole(options.output.format) ? StatusView{.is_wide = true} : view_of(options);
+    view.has_ages = false;
+    auto summary = summarize_status(answer, view);
+    if (!summary)
+        return summary.error();
+    return std::move(summary->text);
 }
 
 int show_once(const StatusOptions& options, std::ostream& out, std::ostream& errors)
 {
-    const auto look = look_at(options);
-    if (!look) {
-        errors << complaint(look.error(), options.health);
+    const auto answer = ask_for_status(options.health, options.patience);
+    const auto shown = answer ? show(*answer, options) : answer.error();
+    if (!shown) {
+        errors << complaint(shown.error(), options.health);
         return is_not_ready;
     }
-    out << look->text;
-    return look->is_ready ? is_ready : is_not_ready;
+    out << shown->text;
+    return shown->is_ready ? is_ready : is_not_ready;
 }
 
 // Between one status and the next. JSON documents need nothing.
@@ -80,17 +81,20 @@ int watch(const StatusOptions& options, std::ostream& out, std::ostream& errors)
     std::string told; // last, be it a status or a complaint
     int status = is_not_ready;
     do {
-        const auto look = look_at(options);
-        const std::string state = look ? look->state : complaint(look.error(), options.health);
-        if (state == told)
+        const auto answer = ask_for_status(options.health, options.patience);
+        const auto lasting = answer ? lasting_part(*answer, options) : answer.error();
+        const std::string now = lasting ? *lasting : complaint(lasting.error(), options.health);
+        if (now == told)
             continue;
-        told = state;
-        status = look && look->is_ready ? is_ready : is_not_ready;
-        if (!look) {
-            errors << state << std::flush;
+        told = now;
+        status = is_not_ready;
+        if (!lasting) {
+            errors << now << std::flush;
             continue;
         }
-        out << separator << look->text << std::flush;
+        const StatusSummary shown = show(*answer, options).value();
+        status = shown.is_ready ? is_ready : is_not_ready;
+        out << separator << shown.text << std::flush;
         separator = separator_of(options.output.format);
     } while (out && wait_while_read(STDOUT_FILENO, pause));
     if (!out)

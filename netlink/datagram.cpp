@@ -49,6 +49,28 @@ void for_each_message(
     }
 }
 
+Result<> read_notifications(
+    int fd, std::span<std::uint8_t> buffer, const std::function<bool()>& has_room,
+    const std::function<void(const nlmsghdr& header, std::span<const std::uint8_t> payload)>& take,
+    const std::function<void()>& lost)
+{
+    namespace errc = boost::system::errc;
+    while (has_room()) {
+        const auto datagram = receive(fd, buffer, 0);
+        if (datagram) {
+            for_each_message(*datagram, take);
+            continue;
+        }
+        const auto& code = datagram.error().code;
+        if (code == errc::resource_unavailable_try_again)
+            break;
+        if (code != errc::no_buffer_space && code != errc::message_size)
+            return datagram.error();
+        lost();
+    }
+    return {};
+}
+
 void enlarge_receive_buffer(int fd, int bytes) noexcept
 {
     if (::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)

@@ -1,5 +1,5 @@
 #pragma once
-// Private to netlink/: how Socket and Monitor read.
+// Private to netlink/: how Socket and the monitors read.
 #include "base/result.h"
 
 #include <linux/netlink.h>
@@ -23,6 +23,13 @@ Result<std::span<const std::uint8_t>> receive(int fd, std::span<std::uint8_t> bu
 void for_each_message(
     std::span<const std::uint8_t> datagram,
     const std::function<void(const nlmsghdr& header, std::span<const std::uint8_t> payload)>& take);
+
+// Reads notifications that wait on a non-blocking socket, for as long as there are any and `has_room` says
+// so: calls `take` with every message, and `lost` where some were lost. Fails with recvmsg's errno.
+Result<> read_notifications(
+    int fd, std::span<std::uint8_t> buffer, const std::function<bool()>& has_room,
+    const std::function<void(const nlmsghdr& header, std::span<const std::uint8_t> payload)>& take,
+    const std::function<void()>& lost);
 
 // Asks for a receive buffer of that size; settles for what net.core.rmem_max allows without CAP_NET_ADMIN.
 void enlarge_receive_buffer(int fd, int bytes) noexcept;

@@ -92,23 +92,15 @@ int Monitor::fd() const noexcept
 
 Result<std::vector<KernelEvent>> Monitor::read()
 {
-    namespace errc = boost::system::errc;
     std::vector<KernelEvent> events;
-    while (events.size() < events_at_a_time) {
-        const auto datagram = receive(fd(), buffer_, 0);
-        if (datagram) {
-            for_each_message(*datagram, [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
-                add_event(events, header, payload);
-            });
-            continue;
-        }
-        const auto& code = datagram.error().code;
-        if (code == errc::resource_unavailable_try_again)
-            break;
-        if (code != errc::no_buffer_space && code != errc::message_size)
-            return datagram.error();
-        events.emplace_back(Overrun{});
-    }
+    const auto done = read_notifications(
+        fd(), buffer_, [&] { return events.size() < events_at_a_time; },
+        [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
+            add_event(events, header, payload);
+        },
+        [&] { events.emplace_back(Overrun{}); });
+    if (!done)
+        return done.error();
     return events;
 }
 

@@ -84,22 +84,15 @@ int NeighborMonitor::fd() const noexcept
 
 Result<std::vector<NeighborChanged>> NeighborMonitor::read()
 {
-    namespace errc = boost::system::errc;
     std::vector<NeighborChanged> changes;
-    while (changes.size() < changes_at_a_time) {
-        const auto datagram = receive(fd(), buffer_, 0);
-        if (datagram) {
-            for_each_message(*datagram, [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
-                add_change(changes, header, payload);
-            });
-            continue;
-        }
-        const auto& code = datagram.error().code;
-        if (code == errc::resource_unavailable_try_again)
-            break;
-        if (code != errc::no_buffer_space && code != errc::message_size)
-            return datagram.error();
-    }
+    const auto done = read_notifications(
+        fd(), buffer_, [&] { return changes.size() < changes_at_a_time; },
+        [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
+            add_change(changes, header, payload);
+        },
+        [] {});
+    if (!done)
+        return done.error();
     return changes;
 }
 

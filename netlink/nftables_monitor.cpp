@@ -86,24 +86,17 @@ void NftMonitor::add_news(NftNews& news, std::uint16_t type, std::span<const std
 
 Result<NftNews> NftMonitor::read(std::uint32_t ours)
 {
-    namespace errc = boost::system::errc;
     NftNews news;
-    for (int i = 0; i < datagrams_at_a_time; ++i) {
-        const auto datagram = receive(fd(), buffer_, 0);
-        if (datagram) {
-            for_each_message(*datagram, [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
-                if (header.nlmsg_pid != ours)
-                    add_news(news, header.nlmsg_type, payload);
-            });
-            continue;
-        }
-        const auto& code = datagram.error().code;
-        if (code == errc::resource_unavailable_try_again)
-            break;
-        if (code != errc::no_buffer_space && code != errc::message_size)
-            return datagram.error();
-        news.overrun = true;
-    }
+    int datagrams = 0;
+    const auto done = read_notifications(
+        fd(), buffer_, [&] { return datagrams++ < datagrams_at_a_time; },
+        [&](const nlmsghdr& header, std::span<const std::uint8_t> payload) {
+            if (header.nlmsg_pid != ours)
+                add_news(news, header.nlmsg_type, payload);
+        },
+        [&] { news.overrun = true; });
+    if (!done)
+        return done.error();
     return news;
 }
 

@@ -102,7 +102,7 @@ std::vector<Look> look_at_forward_chains(const MachineFacts& machine)
     if (!machine.forward_chains)
         return {unknown("firewall", "nftables could not be read: " + machine.forward_chains.error().text())};
     std::vector<Look> looks;
-    for (const netlink::BaseChain& chain : *machine.forward_chains) {
+    for (const netlink::ListedChain& chain : *machine.forward_chains) {
         if (chain.table == "firewalld")
             looks.push_back(
                 unknown("firewall",

@@ -4,9 +4,9 @@
 #include "controller/diagnosis/look.h"
 #include "controller/finding.h"
 #include "controller/kernel.h"
-#include "netlink/base_chain.h"
 #include "netlink/legacy_table.h"
 #include "netlink/link.h"
+#include "netlink/listed_chain.h"
 
 #include <cstdint>
 #include <optional>
@@ -51,7 +51,7 @@ struct MachineFacts {
     std::vector<Uplink> uplinks{};
     std::optional<bool> forwards_ipv6{}; // none: there are no IPv6 routes to pods
     std::uint64_t rp_filter_drops = 0;   // packets since boot (TcpExtIPReversePathFilter)
-    Result<std::vector<netlink::BaseChain>> forward_chains{std::vector<netlink::BaseChain>{}};
+    Result<std::vector<netlink::ListedChain>> forward_chains{std::vector<netlink::ListedChain>{}};
     // Of the families that there are routes to pods of; IPv4 while there are none.
     Result<std::vector<netlink::LegacyTable>> legacy_tables{std::vector<netlink::LegacyTable>{}};
     std::vector<NeighborRoom> neighbors{}; // families whose limits could be read

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 #include <iterator>
 #include <set>
 #include <sstream>
@@ -116,12 +117,33 @@ std::uint64_t rp_filter_drops()
     return 0;
 }
 
-Result<std::vector<netlink::BaseChain>> forward_chains()
+bool is_forward_chain(const netlink::ListedChain& chain)
+{
+    return chain.hook == NF_INET_FORWARD;
+}
+
+bool is_of_other_network(const netlink::ListedChain& chain)
+{
+    return is_chain_of_other_network(chain.table, chain.name);
+}
+
+// In one dump: where kube-proxy uses iptables there are thousands.
+void note_chains(MachineFacts& machine)
 {
     Result<Socket> socket = Socket::open_netfilter();
-    if (!socket)
-        return socket.error();
-    return netlink::list_base_chains(*socket, NF_INET_FORWARD);
+    auto chains = socket
+                      ? netlink::list_chains(*socket,
+                                             [](const netlink::ListedChain& chain) {
+                                                 return is_forward_chain(chain) || is_of_other_network(chain);
+                                             })
+                      : socket.error();
+    if (chains)
+        for (const netlink::ListedChain& chain : *chains)
+            if (is_of_other_network(chain))
+                machine.foreign_chains.push_back(chain.to_string());
+    if (chains)
+        std::erase_if(*chains, std::not_fn(is_forward_chain));
+    machine.forward_chains = std::move(chains);
 }
 
 // A rule for IPv6 does no harm where pods have IPv4 only, and the other way round.
@@ -146,16 +168,6 @@ Result<std::vector<netlink::LegacyTable>> legacy_tables(const std::vector<IpFami
         std::ranges::move(*listed, std::back_inserter(tables));
     }
     return tables;
-}
-
-// None where nothing can be asked, which the forward chains tell.
-std::vector<std::string> chains_of_other_networks()
-{
-    Result<Socket> socket = Socket::open_netfilter();
-    if (!socket)
-        return {};
-    Result<std::vector<std::string>> chains = netlink::list_chains(*socket, is_chain_of_other_network);
-    return chains ? std::move(*chains) : std::vector<std::string>();
 }
 
 bool has_pod_of(const NamedLink& link, IpFamily family)
@@ -296,14 +308,13 @@ Result<MachineFacts> read_machine(const MachineOptions& options)
     machine.uplinks = uplinks_of(*view, options);
     machine.forwards_ipv6 = is_forwarding_ipv6(*view, machine, options);
     machine.rp_filter_drops = rp_filter_drops();
-    machine.forward_chains = forward_chains();
+    note_chains(machine);
     machine.legacy_tables = legacy_tables(families_of_pods(*view, options));
     machine.neighbors = neighbor_rooms(*view, options);
     note_pod_mtus(*view, machine);
     for (const NamedLink& link : view->links)
         if (link.link.name != options.pod_bridge && is_of_other_plugin(link.link))
             machine.foreign_links.push_back(link.link.name);
-    machine.foreign_chains = chains_of_other_networks();
     if (const auto before = files_before_ours_in(options.cni_conf_dir))
         machine.conflists_before = *before;
     if (!options.host_root.empty()) {

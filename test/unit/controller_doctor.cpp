@@ -85,7 +85,7 @@ TEST_CASE("each ailment is found alone, with code, evidence and remedy", "[docto
          "rp-filter-drops", "strict on eth1"},
         {"an empty chain drops what is forwarded",
          [](auto& m) {
-             m.forward_chains = std::vector<netlink::BaseChain>{{"ip", "filter", "FORWARD", true, 0}};
+             m.forward_chains = std::vector<netlink::ListedChain>{{"ip", "filter", "FORWARD", true, 0}};
          },
          "forward-policy-drop", "FORWARD of nftables table ip filter"},
         {"an empty chain of iptables-legacy drops what is forwarded",
@@ -160,13 +160,13 @@ TEST_CASE("what may be meant so, or cannot be told, is unknown and no finding", 
     const std::vector<Ailment> doubts = {
         {"a chain with rules drops the rest",
          [](auto& m) {
-             m.forward_chains = std::vector<netlink::BaseChain>{{"ip", "filter", "FORWARD", true, 4}};
+             m.forward_chains = std::vector<netlink::ListedChain>{{"ip", "filter", "FORWARD", true, 4}};
          },
          "", "drops what none of its 4 rules accepts"},
         {"firewalld",
          [](auto& m) {
              m.forward_chains =
-                 std::vector<netlink::BaseChain>{{"inet", "firewalld", "filter_FORWARD", false, 5}};
+                 std::vector<netlink::ListedChain>{{"inet", "firewalld", "filter_FORWARD", false, 5}};
          },
          "", "firewalld is there"},
         {"no right to read nftables",

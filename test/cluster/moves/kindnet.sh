@@ -109,13 +109,7 @@ for family in iptables ip6tables; do
     follow "$family -t nat -F KIND-MASQ-AGENT"
     follow "$family -t nat -X KIND-MASQ-AGENT"
 done
-check "old and new still reach each other"              reach_each_other old new
-check "old pods leave with their node's address"        outside_sees "$old1" node01
-check "and new ones"                                    outside_sees "$(pod_of new node01)" node01
-check "an old pod's host port is open"                  gets 192.168.1.11 8088 on outside
-check "not one ping between old pods was lost"          lost_none
-printf '# of %d\n' "$packets"
-
+old_and_new_go_on
 replace_pods /run/cni-ipam-state/kindnet
 end_of_move "kubectl -n kube-system delete serviceaccount kindnet" "kubectl delete clusterrole,clusterrolebinding kindnet"
 stop_process $outside_server

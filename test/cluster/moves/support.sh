@@ -209,6 +209,17 @@ has_routes_of_others()
 
 # --- the last steps, which are the same for both
 
+# old_and_new_go_on: without the network before; old1 is the pod on node01 that the pings are from.
+old_and_new_go_on()
+{
+    check "old and new still reach each other"          reach_each_other old new
+    check "old pods leave with their node's address"    outside_sees "$old1" node01
+    check "and new ones"                                outside_sees "$(pod_of new node01)" node01
+    check "an old pod's host port is open"              gets 192.168.1.11 8088 on outside
+    check "not one ping between old pods was lost"      lost_none
+    printf '# of %d\n' "$packets"
+}
+
 # replace_pods FOLDER: those of DaemonSet old, whose addresses are there.
 replace_pods()
 {
